@@ -1,0 +1,1 @@
+"""HTTP, queue and timer triggers: translate in, call the product, translate out."""

@@ -1,0 +1,1 @@
+"""Accounts: one customer's permission to send from one mailbox, and what state it is in."""
