@@ -1,0 +1,1 @@
+"""Connecting: how a mailbox owner gives an account the right to send, and how that is checked."""

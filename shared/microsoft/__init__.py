@@ -1,0 +1,1 @@
+"""Microsoft as it is met on the wire: sign-in and tokens at Entra, submission at Exchange."""
