@@ -1,0 +1,1 @@
+"""What developers run: the host, the stand-ins, the demo. Nothing here is shipped."""
