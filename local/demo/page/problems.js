@@ -1,0 +1,110 @@
+/*
+ * Shows what is wrong where it can be put right: each fault beside its field (errors[].pointer, a JSON pointer
+ * into the request), everything else in a box that says what happened, who acts, and what they do.
+ */
+
+import { Problem } from "./api.js";
+import { element } from "./elements.js";
+import { WHO } from "./words.js";
+
+/** A box for a problem of the API: an error's, an account's or a message's. *buttons* are put below. */
+export function problemBox(problem, ...buttons) {
+  return element(
+    "div",
+    { class: "notice bad", "data-code": problem.code },
+    element("p", { class: "title" }, problem.title),
+    problem.detail && element("p", {}, ...linked(problem.detail)),
+    problem.action &&
+      element("p", { class: "action" }, element("strong", {}, `${WHO[problem.who] ?? problem.who}: `), ...linked(problem.action)),
+    buttons.length > 0 && element("div", { class: "buttons" }, buttons),
+  );
+}
+
+/** Text with its web addresses as links and its `commands` as code to copy. */
+function linked(text) {
+  return text.split(/(https:\/\/[^\s<>"]+[^\s<>".,;:)]|`[^`]+`)/).map((part) => {
+    if (part.startsWith("https://")) return element("a", { href: part, target: "_blank", rel: "noopener" }, part);
+    if (part.startsWith("`")) return element("code", {}, part.slice(1, -1));
+    return part;
+  });
+}
+
+/** Show *error* in *form*; the first field at fault, or the box, takes the focus. */
+export function showInForm(form, error) {
+  clearForm(form);
+  const problem = asProblem(error);
+  const elsewhere = [];
+  const fields = [];
+  for (const fault of problem.faults) {
+    const field = fieldFor(form, fault.pointer);
+    if (!field) elsewhere.push(fault);
+    else if (fields.includes(field)) noteOf(field).append(` ${fault.detail}`);
+    else {
+      fields.push(field);
+      mark(field, fault.detail);
+    }
+  }
+  if (fields.length > 0 && elsewhere.length === 0) {
+    fields[0].focus();
+    return;
+  }
+  const box = problemBox(problem);
+  if (elsewhere.length > 0) {
+    box.append(element("ul", {}, elsewhere.map((fault) => element("li", {}, `${fault.pointer}: ${fault.detail}`))));
+  }
+  showIn(form.querySelector("[data-problem]"), box);
+}
+
+/** Show *error* in the empty element *place*. */
+export function showError(place, error) {
+  showIn(place, problemBox(asProblem(error)));
+}
+
+function showIn(place, box) {
+  box.setAttribute("role", "alert");
+  box.tabIndex = -1;
+  place.replaceChildren(box);
+  box.focus();
+}
+
+/** Take away what showInForm showed. */
+export function clearForm(form) {
+  form.querySelector("[data-problem]").replaceChildren();
+  for (const field of form.querySelectorAll("[aria-invalid]")) {
+    const note = noteOf(field);
+    const others = (field.getAttribute("aria-describedby") ?? "").split(" ").filter((id) => id && id !== note?.id);
+    field.removeAttribute("aria-invalid");
+    if (others.length > 0) field.setAttribute("aria-describedby", others.join(" "));
+    else field.removeAttribute("aria-describedby");
+    note?.remove();
+  }
+}
+
+/** The field whose data-pointer is *pointer* or the nearest above it: "/to/0" belongs to "/to". */
+function fieldFor(form, pointer) {
+  let wanted = pointer;
+  while (wanted) {
+    const field = form.querySelector(`[data-pointer="${CSS.escape(wanted)}"]`);
+    if (field) return field;
+    wanted = wanted.slice(0, wanted.lastIndexOf("/"));
+  }
+  return null;
+}
+
+function mark(field, detail) {
+  const note = element("p", { class: "fault", id: `${field.id}-fault` }, detail);
+  field.setAttribute("aria-invalid", "true");
+  field.setAttribute("aria-describedby", [field.getAttribute("aria-describedby"), note.id].filter(Boolean).join(" "));
+  field.after(note);
+}
+
+function noteOf(field) {
+  return document.getElementById(`${field.id}-fault`);
+}
+
+/** A bug of ours is shown too, not swallowed. */
+function asProblem(error) {
+  if (error instanceof Problem) return error;
+  console.error(error);
+  return new Problem({ code: "page", title: "Noe gikk galt på siden", detail: String(error), who: "caller", action: "Last siden på nytt." });
+}
