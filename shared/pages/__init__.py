@@ -1,0 +1,1 @@
+"""Pages: the few things a person sees while connecting, in Norwegian and English."""
