@@ -2,7 +2,7 @@
 
 import re
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import idna
@@ -101,6 +101,14 @@ def parse_address_list(text: str) -> list[Address]:
     """
     _check_characters(text)
     return [_from_mailbox(tokens) for tokens in _mailboxes(_without_comments(_tokens(text)))]
+
+
+def envelope_recipients(addresses: Iterable[Address]) -> tuple[str, ...]:
+    """Return each address once, in order, as RCPT TO has it; domains are compared without case."""
+    found: dict[tuple[str, str], str] = {}
+    for address in addresses:
+        found.setdefault((address.local, address.domain.lower()), address.addr_spec)
+    return tuple(found.values())
 
 
 def quoted_unless_plain(name: str) -> str:

@@ -41,3 +41,8 @@ class Draft:
     send_at: datetime | None
     expires_at: datetime | None
     on_uncertain: str
+
+
+def in_brackets(message_id: str) -> str:
+    """Return *message_id* as the header has it (``msg-id``, RFC 5322 section 3.6.4)."""
+    return message_id if message_id.startswith("<") else f"<{message_id}>"
