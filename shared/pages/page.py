@@ -79,7 +79,11 @@ def explanation(code: str, *, language: str, **fill: str) -> Explanation | None:
     words: dict[str, str] | None = _words()[language]["problem"].get(code)
     if words is None:
         return None
-    return Explanation(**{name: text.format(**fill) for name, text in words.items()})
+    return Explanation(
+        title=words["title"].format(**fill),
+        detail=words["detail"].format(**fill),
+        action=words["action"].format(**fill),
+    )
 
 
 def asset(name: str) -> Answer | None:

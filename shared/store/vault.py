@@ -84,18 +84,12 @@ class Vault:
 
     def live_sealing_keys(self) -> list[SealingKey]:
         """Return the enabled versions of the sealing key, newest first."""
-        keys = []
-        with _vault_errors():
-            for properties in self._versions(_SEALING_KEY)[:_KEYS_READ]:
-                secret = self._client.get_secret(_SEALING_KEY, properties.version)
-                keys.append(
-                    SealingKey(
-                        version=str(properties.version),
-                        key=Secret(secret.value or ""),
-                        created_at=_written_at(properties),
-                    )
-                )
-        return keys
+        try:
+            with _vault_errors():
+                newest = self._versions(_SEALING_KEY)[:_KEYS_READ]
+                return [self._sealing_key(properties) for properties in newest]
+        except ResourceNotFoundError:
+            return []
 
     def add_sealing_key(self, key: Secret) -> None:
         """Store a new version of the sealing key."""
@@ -115,6 +109,8 @@ class Vault:
         """Tell whether the vault answers and lets us in; raises nothing."""
         try:
             next(iter(self._client.list_properties_of_secret_versions(_SEALING_KEY)), None)
+        except ResourceNotFoundError:
+            return True
         except AzureError:
             return False
         return True
@@ -122,6 +118,14 @@ class Vault:
     def close(self) -> None:
         """Close the kept connections."""
         self._client.close()
+
+    def _sealing_key(self, properties: SecretProperties) -> SealingKey:
+        secret = self._client.get_secret(_SEALING_KEY, properties.version)
+        return SealingKey(
+            version=str(properties.version),
+            key=Secret(secret.value or ""),
+            created_at=_written_at(properties),
+        )
 
     def _versions(self, name: str) -> list[SecretProperties]:
         """Return the enabled versions, newest first; those of one second in a fixed order."""
