@@ -2,6 +2,7 @@
 
 import json
 import threading
+import warnings
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -21,8 +22,8 @@ __all__ = ["Entra", "TokenError"]
 _ADDED_BY_MSAL = ("openid", "profile", "offline_access")
 _SCOPES = [scope for scope in REQUESTED_SCOPE if scope not in _ADDED_BY_MSAL]
 _SMTP_SCOPES = [REQUESTED_SCOPE[0]]
-
-type Claims = Mapping[str, object]
+_ADVICE = "response_mode='form_post'"
+"""MSAL's advice, not followed: a cross-site POST would come back without the flow's Lax cookie."""
 
 
 class Entra:
@@ -54,6 +55,7 @@ class Entra:
         State, nonce and the PKCE verifier (RFC 7636, S256) are in it, so it is kept sealed. Raises
         TokenError when Entra's metadata cannot be read.
         """
+        warnings.filterwarnings("ignore", message=_ADVICE, category=UserWarning)
         flow: dict[str, Any] = self._application().initiate_auth_code_flow(
             _SCOPES,
             redirect_uri=redirect_uri,
