@@ -1,0 +1,1 @@
+"""Deploys the application to Azure by the az CLI, step by step, each repeatable."""

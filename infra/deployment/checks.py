@@ -1,0 +1,138 @@
+"""What is checked before anything is changed: signed in, allowed to, everything free."""
+
+import fnmatch
+
+from .az import Az, AzError, DeploymentError, Json, items, member, say, text
+from .parameters import Parameters
+
+ACTIONS = (
+    "Microsoft.Resources/subscriptions/resourceGroups/write",
+    "Microsoft.Web/sites/write",
+    "Microsoft.Storage/storageAccounts/write",
+    "Microsoft.KeyVault/vaults/write",
+    "Microsoft.ManagedIdentity/userAssignedIdentities/write",
+    "Microsoft.Authorization/roleAssignments/write",
+    "Microsoft.Consumption/budgets/write",
+)
+PROVIDERS = (
+    "Microsoft.Web",
+    "Microsoft.Storage",
+    "Microsoft.KeyVault",
+    "Microsoft.ManagedIdentity",
+    "Microsoft.Insights",
+    "Microsoft.OperationalInsights",
+    "Microsoft.EventGrid",
+    "Microsoft.Consumption",
+)
+PRIVATE_PROVIDERS = ("Microsoft.App", "Microsoft.Network")
+
+
+def signed_in(subscription: str | None) -> tuple[Az, str, str]:
+    """Return az bound to the subscription, its id and the directory's id."""
+    az = Az(subscription)
+    try:
+        account = az.ask("account", "show")
+    except AzError as error:
+        raise DeploymentError(
+            f"Not signed in, or no such subscription: {error.said}",
+            "Run 'az login'; 'az account list' shows what you may choose with --subscription.",
+        ) from error
+    found = text(account, "id")
+    say(f"  subscription {text(account, 'name')} ({found}) as {text(account, 'user', 'name')}")
+    return Az(found), found, text(account, "tenantId")
+
+
+def compiler(az: Az) -> None:
+    """See to it that az can compile Bicep."""
+    try:
+        az.run("bicep", "version", anywhere=True)
+    except AzError as error:
+        raise DeploymentError(
+            f"az cannot run the Bicep compiler: {error.said}", "Run 'az bicep install'."
+        ) from error
+
+
+def rights(az: Az, subscription: str) -> None:
+    """Raise when the caller may not do what the templates do."""
+    path = f"/subscriptions/{subscription}/providers/Microsoft.Authorization/permissions"
+    granted = items(member(az.get(f"{path}?api-version=2022-04-01"), "value"))
+    if missing := [action for action in ACTIONS if not _allows(granted, action)]:
+        raise DeploymentError(
+            f"You may not do this in the subscription: {', '.join(missing)}.",
+            "Ask for Owner, or for Contributor together with Role Based Access Control "
+            f"Administrator, on /subscriptions/{subscription}.",
+        )
+
+
+def _allows(granted: list[Json], action: str) -> bool:
+    """Tell whether one of the permissions *granted* covers *action*, as Azure reads them."""
+
+    def covers(patterns: Json) -> bool:
+        return any(
+            isinstance(one, str) and fnmatch.fnmatchcase(action.lower(), one.lower())
+            for one in items(patterns)
+        )
+
+    return any(
+        covers(member(one, "actions")) and not covers(member(one, "notActions")) for one in granted
+    )
+
+
+def missing_providers(az: Az, parameters: Parameters) -> list[str]:
+    """Return the resource providers that the subscription has not registered yet."""
+    listed = items(az.ask("provider", "list"))
+    ready = {
+        text(one, "namespace").lower()
+        for one in listed
+        if text(one, "registrationState") == "Registered"
+    }
+    wanted = PROVIDERS + (PRIVATE_PROVIDERS if parameters.private else ())
+    return [one for one in wanted if one.lower() not in ready]
+
+
+def existing(az: Az, parameters: Parameters) -> set[str]:
+    """Return the names of what the resource group holds already."""
+    if az.find("group", "show", "--name", parameters.group) is None:
+        return set()
+    return {
+        text(one, "name")
+        for one in items(az.ask("resource", "list", "--resource-group", parameters.group))
+    }
+
+
+def names(az: Az, subscription: str, parameters: Parameters) -> str:
+    """Raise when a name is taken by somebody else; return the create mode of the vault."""
+    ours = existing(az, parameters)
+    deleted = _deleted_vault(az, parameters.vault) if parameters.vault not in ours else False
+    taken: list[str] = []
+    if parameters.storage not in ours:
+        answer = az.ask("storage", "account", "check-name", "--name", parameters.storage)
+        taken += _taken(parameters.storage, answer)
+    if parameters.vault not in ours and not deleted:
+        answer = az.ask("keyvault", "check-name", "--name", parameters.vault)
+        taken += _taken(parameters.vault, answer)
+    if parameters.application not in ours:
+        path = f"/subscriptions/{subscription}/providers/Microsoft.Web/checkNameAvailability"
+        body: Json = {"name": parameters.application, "type": "Microsoft.Web/sites"}
+        taken += _taken(parameters.application, az.post(f"{path}?api-version=2025-03-01", body))
+    if taken:
+        raise DeploymentError(
+            "Names that have to be unique in the world are taken: " + "; ".join(taken),
+            "Choose another 'name' in the parameters file.",
+        )
+    return "recover" if deleted else "default"
+
+
+def _taken(name: str, answer: Json) -> list[str]:
+    if member(answer, "nameAvailable") is True:
+        return []
+    return [f"{name} ({text(answer, 'reason') or 'no reason given'})"]
+
+
+def _deleted_vault(az: Az, name: str) -> bool:
+    """Tell whether a deleted vault of this name waits to be recovered."""
+    listed = items(az.ask("keyvault", "list-deleted", "--resource-type", "vault"))
+    if found := next((one for one in listed if text(one, "name") == name), None):
+        until = text(found, "properties", "scheduledPurgeDate")[:10]
+        say(f"  the deleted vault {name} (kept until {until}) is recovered with its secrets")
+    return found is not None

@@ -1,0 +1,67 @@
+"""Publishes the package and sees whether the application answers."""
+
+import json
+import ssl
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+from .az import Az, AzError, DeploymentError, patiently
+
+NOT_YET = ("InaccessibleStorageException", "AuthorizationPermissionMismatch", "403", "409")
+"""What az says while a role assignment has not reached every place yet, or a build is running."""
+
+
+def publish(az: Az, group: str, application: str, package: Path) -> None:
+    """Hand the package to the remote build; waits while the identity's roles take effect."""
+
+    def attempt() -> str:
+        try:
+            az.run(
+                *("functionapp", "deployment", "source", "config-zip"),
+                *("--resource-group", group, "--name", application),
+                *("--src", str(package), "--build-remote", "true", "--timeout", "900"),
+            )
+        except AzError as error:
+            if reason := next((one for one in NOT_YET if one in error.said), None):
+                return f"the package could not be stored yet ({reason})"
+            raise
+        return ""
+
+    patiently(attempt, minutes=12, first=15)
+
+
+def answer(url: str) -> tuple[int, bytes]:
+    """GET *url*; returns the status and the body, 0 and the reason when nothing answers."""
+    try:
+        with urllib.request.urlopen(url, timeout=60) as response:
+            return response.status, response.read()
+    except urllib.error.HTTPError as error:
+        return error.code, error.read()
+    except (OSError, ssl.SSLError) as error:
+        return 0, str(error).encode()
+
+
+def smoke_test(public_url: str) -> None:
+    """Ask the application whether it is well, and see to it that a stranger is turned away."""
+
+    def unwell() -> str:
+        status, body = answer(f"{public_url}/api/health")
+        return "" if status == 200 else f"/api/health answers {status or 'nothing'}{_why(body)}"
+
+    patiently(unwell, minutes=10, first=10)
+    status, _ = answer(f"{public_url}/api/accounts")
+    if status != 401:
+        raise DeploymentError(
+            f"GET /api/accounts without a token answers {status} instead of 401.",
+            "Do not use this installation: look at the log of the function app first.",
+        )
+
+
+def _why(body: bytes) -> str:
+    """Say in a few words what the health answer complains about."""
+    try:
+        told = json.dumps(json.loads(body))
+    except ValueError:
+        told = body.decode("utf-8", "replace")
+    return f" ({told[:200]})" if told.strip() else ""

@@ -1,0 +1,36 @@
+"""The app registration alone, for a directory administrator; the deployer is given its client id."""
+
+import argparse
+import sys
+
+from .az import Az, DeploymentError, say, step, text
+from .registration import Wanted, register
+
+
+def main(given: list[str]) -> int:
+    """Make or mend the registration, print its client id, return the exit status."""
+    parser = argparse.ArgumentParser(prog="infra/register", description=__doc__)
+    parser.add_argument("--product-name", required=True, help="what mailbox owners are shown")
+    parser.add_argument("--public-url", required=True, help="https://host, without /api")
+    parser.add_argument("--principal-id", required=True, help="object id of the managed identity")
+    parser.add_argument("--personal-accounts", action="store_true")
+    parser.add_argument("--client-id", help="mend this registration instead of looking by name")
+    asked = parser.parse_args(given)
+    try:
+        az = Az()
+        with step("Making the app registration"):
+            tenant = text(az.ask("account", "show"), "tenantId")
+            sign_in = text(az.ask("cloud", "show"), "endpoints", "activeDirectory")
+            wanted = Wanted(
+                display_name=asked.product_name,
+                redirect_uri=f"{asked.public_url}/api/oauth/callback",
+                personal_accounts=asked.personal_accounts,
+                issuer=f"{sign_in.rstrip('/')}/{tenant}/v2.0",
+                subject=asked.principal_id,
+            )
+            client_id = register(az, wanted, client_id=asked.client_id)
+    except DeploymentError as error:
+        sys.stderr.write(f"\nStopped. {error}\nWhat to do: {error.todo}\n")
+        return 1
+    say(f"\nGive this to whoever deploys: --client-id {client_id}")
+    return 0

@@ -1,0 +1,1 @@
+"""A stand-in for Azure Resource Manager and what the az CLI meets beside it."""

@@ -1,0 +1,1 @@
+"""Reads plain, flat Bicep and makes ARM templates of it, for machines without the compiler."""
