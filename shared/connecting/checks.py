@@ -1,5 +1,6 @@
 """The connect checks: everything that can be tried without sending mail, and what it showed."""
 
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -15,6 +16,9 @@ from shared.secrecy import Secret
 
 SENDING_SCOPE = REQUESTED_SCOPE[0]
 """The one right that sending needs."""
+
+PATIENCE = 15
+"""Seconds that Exchange gets to answer while a person waits for the page."""
 
 
 class CheckStatus(StrEnum):
@@ -52,8 +56,8 @@ class Session(Protocol):
 class Server(Protocol):
     """Exchange's submission server (``shared.microsoft.submission``)."""
 
-    def open(self, user: str, access_token: Secret) -> Session:
-        """Connect, STARTTLS and AUTH, or raise SubmissionError."""
+    def open(self, user: str, access_token: Secret, *, deadline: float | None = None) -> Session:
+        """Connect, STARTTLS and AUTH before *deadline*, or raise SubmissionError."""
 
 
 def run(account: Account, *, tokens: AccessTokens, server: Server) -> list[Check]:
@@ -144,7 +148,8 @@ def holds_sending_scope(scope: Sequence[str]) -> bool:
 def _submission(account: Account, access_token: Secret, server: Server) -> list[Check]:
     """Sign in to Exchange: STARTTLS with a verified certificate, and AUTH as the user."""
     try:
-        server.open(account.username, access_token).close()
+        deadline = time.monotonic() + PATIENCE
+        server.open(account.username, access_token, deadline=deadline).close()
     except SubmissionError as error:
         return _refused(error)
     passed = [Check("starttls", CheckStatus.PASS), Check("auth", CheckStatus.PASS)]

@@ -102,12 +102,15 @@ class Entra:
         Raises TokenError when the metadata cannot be read (OpenID Connect Discovery section 4).
         """
         if self._issuer is None:
-            url = f"{self.authority}/v2.0/.well-known/openid-configuration"
-            try:
-                self._issuer = str(json.loads(self._wire.get(url).text)["issuer"])
-            except (ValueError, KeyError, TypeError, requests.RequestException) as error:
-                raise TokenError("unreachable", http_status=0) from error
+            self._issuer = self._read_issuer()
         return self._issuer
+
+    def is_healthy(self) -> bool:
+        """Tell whether Entra answers at all; asks each time, raises nothing."""
+        try:
+            return bool(self._read_issuer())
+        except TokenError:
+            return False
 
     def tenant(self) -> str:
         """Return the authority's last part: a tenant's id or domain, or ``organizations``."""
@@ -132,6 +135,13 @@ class Entra:
     def close(self) -> None:
         """Close the kept connections."""
         self._wire.close()
+
+    def _read_issuer(self) -> str:
+        url = f"{self.authority}/v2.0/.well-known/openid-configuration"
+        try:
+            return str(json.loads(self._wire.get(url).text)["issuer"])
+        except (ValueError, KeyError, TypeError, requests.RequestException) as error:
+            raise TokenError("unreachable", http_status=0) from error
 
     def _application(self) -> msal.ConfidentialClientApplication:
         """Build MSAL's object at first use, since its constructor reads Entra's metadata.

@@ -11,9 +11,14 @@ from local.standins.entra import Entra as EntraStandIn
 from local.standins.key_vault import KeyVault
 from local.standins.managed_identity import TOKEN_EXCHANGE, ManagedIdentity
 from local.standins.trust import Trust
+from shared.connecting import ticket
+from shared.connecting.browser import Browser
+from shared.connecting.connect import Connecting
 from shared.microsoft.entra import Entra
+from shared.microsoft.tokens import AccessTokens
 from shared.sealing import Seal
 from shared.store.vault import Vault
+from tests.connecting.walk import FRONTEND, PUBLIC_URL, Asker, Mailboxes, Submission, account
 
 
 @pytest.fixture(scope="session")
@@ -102,3 +107,59 @@ def entra(entra_standin: EntraStandIn, assertion: Callable[[], str]) -> Iterator
 @pytest.fixture
 def now() -> datetime:
     return datetime.now(UTC)
+
+
+@pytest.fixture
+def mailboxes() -> Mailboxes:
+    return Mailboxes()
+
+
+@pytest.fixture
+def submission() -> Submission:
+    return Submission()
+
+
+@pytest.fixture
+def woken() -> list[str]:
+    return []
+
+
+@pytest.fixture
+def connecting(
+    mailboxes: Mailboxes,
+    vault: Vault,
+    entra: Entra,
+    submission: Submission,
+    seal: Seal,
+    woken: list[str],
+) -> Connecting:
+    return Connecting(
+        mailboxes=mailboxes,
+        refresh_tokens=vault,
+        authorization_server=entra,
+        access_tokens=AccessTokens(refresh_tokens=vault, endpoint=entra),
+        server=submission,
+        seal=seal,
+        redirect_uri=f"{PUBLIC_URL}/api/oauth/callback",
+        wake=woken.append,
+    )
+
+
+@pytest.fixture
+def browser(connecting: Connecting, entra: Entra) -> Browser:
+    return Browser(
+        connecting=connecting,
+        consent=entra,
+        public_url=PUBLIC_URL,
+        product="Quick3",
+        allowed_origins=(FRONTEND,),
+    )
+
+
+@pytest.fixture
+def connect_url(mailboxes: Mailboxes, seal: Seal, now: datetime) -> str:
+    """A fresh connect link for Kari's account, which is made too."""
+    url, _ = ticket.issue(
+        mailboxes.add(account()), Asker(), seal=seal, public_url=PUBLIC_URL, now=now
+    )
+    return url.reveal()
