@@ -1,0 +1,117 @@
+"""The door to a mailbox: a token, an authenticated session, and what a refusal of either means."""
+
+import logging
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Protocol
+
+from shared.accounts.account import Account, Obstacle
+from shared.delivery.failure import Failure
+from shared.delivery.sessions import KEPT_SECONDS, Sessions
+from shared.errors import ServiceError
+from shared.guidance import Disposition, Guidance, for_code, for_reply, for_token_error
+from shared.microsoft.submission import Phase, Session, SubmissionError
+from shared.microsoft.token_response import TokenError
+from shared.secrecy import Secret
+
+TOKEN = "token"  # noqa: S105 - the name of a phase
+"""The phase before the SMTP session: getting an access token."""
+
+_log = logging.getLogger(__name__)
+
+
+class AccessTokens(Protocol):
+    """Where access tokens come from."""
+
+    def get(self, account: Account, *, fresh: bool = False) -> Secret:
+        """Return one that is good for minutes; a *fresh* one was not used before."""
+
+
+class Server(Protocol):
+    """The submission server."""
+
+    def open(self, user: str, access_token: Secret) -> Session:
+        """Open an authenticated session."""
+
+
+class Door:
+    """Opens sessions, keeps idle ones, and tells failures by their facts."""
+
+    def __init__(
+        self,
+        *,
+        tokens: Callable[[], AccessTokens],
+        server: Callable[[], Server],
+        sessions: Sessions,
+    ) -> None:
+        self._tokens = tokens
+        self._server = server
+        self._sessions = sessions
+        self.keeps_for = timedelta(seconds=KEPT_SECONDS)
+
+    def open(self, account: Account) -> Session | Failure:
+        """Return an authenticated session for *account*, or what stands in the way.
+
+        A token that the server does not take is refreshed and tried once more.
+        """
+        if kept := self._sessions.take(account.id, account.generation):
+            return kept
+        failure = self._try(account, fresh=False)
+        if isinstance(failure, Failure) and failure.guidance.disposition is Disposition.REFRESH:
+            return self._try(account, fresh=True)
+        return failure
+
+    def _try(self, account: Account, *, fresh: bool) -> Session | Failure:
+        # The signed-in person, never the mailbox sent from: Exchange wants the token's owner.
+        user = account.identity.username if account.identity else account.username
+        try:
+            return self._server().open(user, self._tokens().get(account, fresh=fresh))
+        except TokenError as error:
+            return self._token_failure(error)
+        except ServiceError as error:
+            return Failure(phase=TOKEN, guidance=for_code(error.code), values=error.values)
+        except SubmissionError as error:
+            return self.failure(error)
+
+    def _token_failure(self, error: TokenError) -> Failure:
+        guidance = for_token_error(
+            error.error,
+            suberror=error.suberror,
+            codes=error.codes,
+            http_status=error.http_status,
+        )
+        if guidance.disposition is Disposition.OUTAGE:
+            _log.error(
+                "event=client_credential_failing error=%s codes=%s", error.error, error.codes
+            )
+        return Failure(phase=TOKEN, guidance=guidance, values={"reply": error.error})
+
+    def keep(self, account: Account, session: Session) -> None:
+        """Keep an idle *session* for the next drain of the same mailbox."""
+        self._sessions.keep(account.id, account.generation, session)
+
+    def guidance(self, obstacle: Obstacle) -> Guidance:
+        """Return the guidance row of *obstacle*."""
+        return for_code(obstacle.code)
+
+    def failure(self, error: SubmissionError) -> Failure:
+        """Tell what an SMTP failure means, by its phase and reply."""
+        reply = error.reply
+        if reply:
+            guidance = for_reply(error.phase.value, reply.code, reply.enhanced, reply.text)
+        else:
+            guidance = for_code(
+                "starttls-unavailable" if error.phase is Phase.STARTTLS else "smtp-unreachable"
+            )
+        return Failure(
+            phase=error.phase.value,
+            guidance=guidance,
+            values={"reply": _line(reply.code, reply.enhanced, reply.text)} if reply else {},
+            reply=reply,
+            outcome_unknown=error.outcome_unknown,
+            refused=tuple((one.address, one.reply) for one in error.refused),
+        )
+
+
+def _line(code: int, enhanced: str | None, text: str) -> str:
+    return " ".join(part for part in (str(code), enhanced, text[:300]) if part)

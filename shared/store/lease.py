@@ -1,0 +1,358 @@
+"""The lease on a mailbox: whoever holds it may send from it, and nobody else's writes go through.
+
+Every write of a drain travels in one transaction with the lease row, on condition that the row is
+still the one the holder knows. A drain that lost its lease can therefore write nothing. A wake-up
+that meets a held lease notes on the row that it was there; the row changes, so the holder cannot
+give the lease back without having seen it and looked once more: no wake-up is lost.
+"""
+
+import logging
+import secrets
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from shared.delivery.pacing import Pace
+from shared.messages.record import MessageStatus, Record
+from shared.store.rows import (
+    ACCOUNT,
+    LEASE,
+    Entity,
+    content_key,
+    message_key,
+    moment,
+    outbox_key,
+    progress_properties,
+    stamp,
+)
+from shared.store.table import (
+    ConflictError,
+    Kind,
+    RowChangedError,
+    RowMissingError,
+    Table,
+    Write,
+)
+
+LEASE_TIME = timedelta(seconds=60)
+RENEW_EVERY = timedelta(seconds=20)
+GRACE = timedelta(seconds=5)
+"""How long after its end a lease is left alone: clocks of two instances differ."""
+NEAR = timedelta(seconds=10)
+"""A wake-up this close to the announced one may *be* it, by another clock; it is not dropped."""
+PACED = "paced"
+"""The reason of a rest that Exchange's limits ask for; nothing but time ends it."""
+
+_log = logging.getLogger(__name__)
+
+
+class LeaseLostError(Exception):
+    """Somebody else holds the mailbox now; what was to be written was not."""
+
+
+class EntryGoneError(Exception):
+    """The message to begin was cancelled or moved meanwhile; what was pending is written."""
+
+
+class _WantedError(Exception):
+    """A wake-up came while the lease was being given back."""
+
+
+@dataclass(slots=True)
+class Rest:
+    """Until when a mailbox is left alone, why, and for how many times in a row by now."""
+
+    until: datetime | None = None
+    reason: str = ""
+    count: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One line of the outbox: when a message is due, and whether a drain began to send it.
+
+    *expires_at* is set where the sender of the message set it.
+    """
+
+    row: str
+    due: datetime
+    message: str
+    started: bool
+    expires_at: datetime | None
+
+
+class Lease:
+    """The right to send from one mailbox, held until given back or not renewed.
+
+    What becomes of one message is kept pending and written together with the beginning of the
+    next, so that a message costs one transaction. *pace* and *rest* belong to the holder and are
+    written along. *wake_at* is the moment of a wake-up that is known to be on its way; *kept_by*
+    says whose idle connection to Exchange may still be open, and *kept_until* how long.
+    """
+
+    def __init__(self, table: Table, account: str, row: Entity, etag: str, holder: str) -> None:
+        self.account = account
+        self.pace = Pace.from_values(row["recent"], row["hours"])
+        self.rest = Rest(moment(row["rest_until"]), row["rest_reason"], row["rest_count"])
+        self.wake_at = moment(row["wake_at"])
+        self.kept_by: str = row["kept_by"]
+        self.kept_until = moment(row["kept_until"])
+        self._until = moment(row["until"]) or datetime.min.replace(tzinfo=UTC)
+        self._pending: list[Write] = []
+        self._wanted = False
+        self._table = table
+        self._etag = etag
+        self._holder = holder
+        self._lock = threading.Lock()
+
+    def is_safe(self, now: datetime) -> bool:
+        """Tell whether the lease is surely still ours at *now*, by our own clock."""
+        return now < self._until
+
+    def begin(self, entry: Entry, record: Record, now: datetime) -> None:
+        """Write what is pending and that *record* is being sent, in one transaction.
+
+        Raises LeaseLostError, or EntryGoneError when the message is not in the outbox any more.
+        """
+        starting = [
+            Write(Kind.MERGE, entry.row, {"started": True}),
+            Write(Kind.MERGE, message_key(record.id), progress_properties(record)),
+        ]
+        pace = self.pace.copy()
+        self.pace.count(len(record.envelope.rcpt_to), now)
+        with self._lock:
+            try:
+                self._commit([*self._pending, *starting], now)
+            except RowMissingError as error:
+                self.pace = pace
+                if error.index < len(self._pending):
+                    raise
+                self._commit(self._pending, now)
+                self._pending = []
+                raise EntryGoneError(record.id) from error
+            self._pending = []
+
+    def finish(self, entry: Entry, record: Record, *, place: datetime | None = None) -> None:
+        """Keep pending what became of *record*; a queued one moves to *place* if that is given."""
+        writes = [Write(Kind.MERGE, message_key(record.id), progress_properties(record))]
+        if record.status is MessageStatus.QUEUED and place is None:
+            writes.append(Write(Kind.MERGE, entry.row, {"started": False}))
+        else:
+            writes.append(Write(Kind.DELETE, entry.row, {}))
+        if record.status is MessageStatus.QUEUED and place is not None:
+            writes.append(Write(Kind.INSERT, outbox_key(place, record.id), outbox_values(record)))
+        if record.status is MessageStatus.SENT:
+            writes.append(Write(Kind.MERGE, ACCOUNT, {"last_sent_at": stamp(record.sent_at)}))
+            if not record.content_in_blob:
+                writes.append(Write(Kind.DELETE, content_key(record.id), {}))
+        # The account's last_sent_at may be pending already; a transaction takes a row once.
+        self._pending = [one for one in self._pending if one.row != ACCOUNT] + writes
+
+    def strike(self, entry: Entry, now: datetime) -> None:
+        """Take out an outbox line that has no message. Raises LeaseLostError."""
+        self.flush(now, [Write(Kind.DELETE, entry.row, {})])
+
+    def flush(self, now: datetime, also: Sequence[Write] = ()) -> None:
+        """Write what is pending, and *also*, and renew the lease. Raises LeaseLostError."""
+        with self._lock:
+            self._commit([*self._pending, *also], now)
+            self._pending = []
+
+    def renew(self, now: datetime) -> None:
+        """Keep the lease for another ``LEASE_TIME``. Raises LeaseLostError."""
+        with self._lock:
+            self._commit((), now)
+
+    def release(self, now: datetime) -> bool:
+        """Write what is pending and give the lease back, in one transaction.
+
+        Returns False, with the lease kept and all written, when a wake-up came meanwhile.
+        """
+        with self._lock:
+            if not self._wanted:
+                try:
+                    self._write(self._pending, self._values("", now), now, giving_back=True)
+                except _WantedError:
+                    pass
+                else:
+                    self._until = now
+                    return True
+            self._wanted = False
+            values = {**self._values(self._holder, now + LEASE_TIME), "wanted": False}
+            self._write(self._pending, values, now)
+            self._pending = []
+            self._until = now + LEASE_TIME
+            return False
+
+    def _commit(self, writes: Sequence[Write], now: datetime) -> None:
+        self._write(writes, self._values(self._holder, now + LEASE_TIME), now)
+        self._until = now + LEASE_TIME
+
+    def _write(
+        self,
+        writes: Sequence[Write],
+        values: dict[str, Any],
+        now: datetime,
+        *,
+        giving_back: bool = False,
+    ) -> None:
+        """Write on condition that the lease row is the one we know; see what changed if it is not.
+
+        The answer to an earlier try may have been lost though it got through: its revision tells.
+        """
+        for _ in range(20):
+            mine = Write(Kind.MERGE, LEASE, values, self._etag)
+            try:
+                self._etag = self._table.commit(self.account, (mine, *writes))[0]
+            except ConflictError as error:
+                if error.index > 0:
+                    raise type(error)(error.index - 1) from error
+                if self._adopt(values["revision"], now):
+                    return
+                if giving_back and self._wanted:
+                    raise _WantedError from error
+            else:
+                return
+        raise LeaseLostError(self.account)
+
+    def _adopt(self, revision: str, now: datetime) -> bool:
+        """Look at the row that changed under us; True if our own write got through."""
+        found = self._table.get(self.account, LEASE)
+        if found is None:
+            raise LeaseLostError(self.account)
+        row, etag = found
+        if row["revision"] == revision:
+            self._etag = etag
+            return True
+        if row["holder"] != self._holder:
+            _log.warning("event=lease_lost account=%s at=%s", self.account, stamp(now))
+            self._until = now
+            raise LeaseLostError(self.account)
+        self._etag = etag
+        self._wanted = self._wanted or bool(row["wanted"])
+        return False
+
+    def _values(self, holder: str, until: datetime) -> dict[str, Any]:
+        recent, hours = self.pace.values()
+        return {
+            "holder": holder,
+            "until": stamp(until),
+            "revision": secrets.token_hex(8),
+            "recent": recent,
+            "hours": hours,
+            "rest_until": stamp(self.rest.until),
+            "rest_reason": self.rest.reason,
+            "rest_count": self.rest.count,
+            "wake_at": stamp(self.wake_at),
+            "kept_by": self.kept_by,
+            "kept_until": stamp(self.kept_until),
+        }
+
+
+def outbox_values(record: Record) -> Entity:
+    """Return what an outbox row holds beside its key."""
+    return {"started": False, "expires_at": stamp(record.expires_at)}
+
+
+def entry_of(row: Entity) -> Entry:
+    """Read an outbox row."""
+    _, due, message = row["RowKey"].split(":")
+    return Entry(
+        row["RowKey"],
+        datetime.fromtimestamp(int(due) / 1000, UTC),
+        message,
+        row["started"],
+        moment(row["expires_at"]),
+    )
+
+
+def new_lease_row() -> Entity:
+    """Return what a mailbox's lease row holds when nobody ever held it."""
+    return {
+        "holder": "",
+        "until": "",
+        "revision": "",
+        "wanted": False,
+        "recent": "",
+        "hours": "",
+        "rest_until": "",
+        "rest_reason": "",
+        "rest_count": 0,
+        "wake_at": "",
+        "kept_by": "",
+        "kept_until": "",
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class Resting:
+    """The mailbox is left alone until then, and a wake-up for that moment is on its way."""
+
+    until: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Busy:
+    """Somebody else is draining the mailbox and now knows that it was asked for."""
+
+
+def acquire(table: Table, account: str, now: datetime) -> Lease | Busy | Resting | None:
+    """Take the lease on *account*; None when there is no such mailbox.
+
+    A mailbox that rests with a wake-up on its way is left alone at the price of one read, and a
+    busy one is marked as wanted, so that its holder looks once more before it ends.
+    """
+    for _ in range(20):
+        found = table.get(account, LEASE)
+        if found is None:
+            return None
+        row, etag = found
+        until, wake_at, rest = (moment(row[key]) for key in ("until", "wake_at", "rest_until"))
+        if row["holder"] and until and now < until + GRACE:
+            if row["wanted"] or _mark_wanted(table, account, etag):
+                return Busy()
+        elif rest and wake_at and now < rest and now + NEAR < wake_at:
+            return Resting(wake_at)
+        elif lease := _take(table, account, row, etag, now):
+            return lease
+    return Busy()
+
+
+def _mark_wanted(table: Table, account: str, etag: str) -> bool:
+    try:
+        table.commit(account, [Write(Kind.MERGE, LEASE, {"wanted": True}, etag)])
+    except (RowChangedError, RowMissingError):
+        return False
+    return True
+
+
+def _take(table: Table, account: str, row: Entity, etag: str, now: datetime) -> Lease | None:
+    holder = secrets.token_hex(8)
+    row = {**row, "until": stamp(now + LEASE_TIME)}
+    mine = {"holder": holder, "until": row["until"], "revision": holder, "wanted": False}
+    try:
+        taken = table.commit(account, [Write(Kind.MERGE, LEASE, mine, etag)])[0]
+    except ConflictError:
+        return None
+    return Lease(table, account, row, taken, holder)
+
+
+def rouse(table: Table, account: str, now: datetime) -> None:
+    """End a mailbox's rest, because what it was resting from is thought to be over.
+
+    A drain that is under way needs no rousing: it looks at the account again before it ends.
+    """
+    changes = {"rest_until": "", "rest_reason": "", "rest_count": 0, "wake_at": ""}
+    for _ in range(20):
+        found = table.get(account, LEASE)
+        if found is None or not found[0]["rest_until"] or found[0]["rest_reason"] == PACED:
+            return
+        if found[0]["holder"] and now < (moment(found[0]["until"]) or now):
+            return
+        try:
+            table.commit(account, [Write(Kind.MERGE, LEASE, changes, found[1])])
+        except ConflictError:
+            continue
+        return

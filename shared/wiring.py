@@ -1,0 +1,411 @@
+"""The composition root: builds each collaborator once per process, on first use.
+
+The one module that reads the environment, and the one with imports inside functions: what a
+trigger does not ask for is never imported, which is what keeps cold starts short.
+"""
+
+import functools
+import os
+import secrets
+import ssl
+from collections.abc import Callable
+from concurrent.futures import Executor, ThreadPoolExecutor
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from shared.config import Config
+
+if TYPE_CHECKING:
+    from azure.core.credentials import TokenCredential
+
+    from shared.accounts.registry import Register
+    from shared.callers import CallerVerifier
+    from shared.connecting.browser import Browser
+    from shared.connecting.connect import Connecting
+    from shared.delivery.door import Door
+    from shared.delivery.drain import Crew, Events
+    from shared.delivery.health import Health
+    from shared.delivery.upkeep import Upkeep
+    from shared.delivery.waiting import Waiting
+    from shared.messages.accept import Intake
+    from shared.microsoft.entra import Entra
+    from shared.microsoft.submission import Server
+    from shared.microsoft.tokens import AccessTokens
+    from shared.sealing import Seal
+    from shared.store.agenda import Agenda
+    from shared.store.content import Contents
+    from shared.store.customers import Customers
+    from shared.store.mailbox import Mailboxes
+    from shared.store.table import Table
+    from shared.store.tenants import Tenants
+    from shared.store.vault import Vault
+    from shared.store.wakeups import Wakeups
+
+CONNECT_SECONDS = 5
+READ_SECONDS = 15
+READERS = 16
+"""Threads that read ahead for the drains of this process."""
+WAITERS = 64
+"""Drains that requests of this process may be waiting for at once."""
+
+
+def now() -> datetime:
+    """Return the time, in UTC."""
+    return datetime.now(UTC)
+
+
+@functools.cache
+def config() -> Config:
+    """Return the settings; raises ConfigError naming every one that is missing or wrong."""
+    return Config.from_environ(os.environ)
+
+
+@functools.cache
+def instance() -> str:
+    """Return a name for this process that no other has."""
+    return secrets.token_hex(4)
+
+
+@functools.cache
+def tls() -> ssl.SSLContext:
+    """Return the one verifying TLS context of the process; making one costs 20 ms of CPU."""
+    return ssl.create_default_context()
+
+
+@functools.cache
+def identity() -> "TokenCredential":
+    """Return the managed identity."""
+    return _managed_identity(config().managed_identity_client_id)
+
+
+@functools.cache
+def _managed_identity(client_id: str) -> "TokenCredential":
+    from azure.identity import ManagedIdentityCredential
+
+    return ManagedIdentityCredential(client_id=client_id)
+
+
+def _storage_options() -> dict[str, Any]:
+    """Return how patiently Storage is asked: a failing request ends before a caller gives up."""
+    return {
+        "connection_timeout": CONNECT_SECONDS,
+        "read_timeout": READ_SECONDS,
+        "retry_total": 4,
+        "retry_backoff_factor": 0.3,
+        "retry_backoff_max": 4,
+        "logging_enable": False,
+    }
+
+
+@functools.cache
+def _table(name: str) -> "Table":
+    from azure.data.tables import TableClient
+
+    from shared.store.table import Table
+
+    storage = config().storage
+    if storage.connection_string:
+        text = storage.connection_string.reveal()
+        return Table(
+            TableClient.from_connection_string(text, table_name=name, **_storage_options())
+        )
+    credential = _managed_identity(storage.client_id)
+    return Table(TableClient(storage.table_url, name, credential=credential, **_storage_options()))
+
+
+@functools.cache
+def contents() -> "Contents":
+    """Return the container of large contents."""
+    from azure.storage.blob import ContainerClient
+
+    from shared.store.content import Contents
+
+    storage = config().storage
+    options = {
+        "connection_timeout": CONNECT_SECONDS,
+        "read_timeout": READ_SECONDS,
+        "retry_total": 4,
+        "initial_backoff": 1,
+        "increment_base": 2,
+    }
+    if storage.connection_string:
+        text = storage.connection_string.reveal()
+        return Contents(ContainerClient.from_connection_string(text, "content", **options))
+    credential = _managed_identity(storage.client_id)
+    return Contents(ContainerClient(storage.blob_url, "content", credential=credential, **options))
+
+
+@functools.cache
+def wakeups() -> "Wakeups":
+    """Return the queue of wake-ups."""
+    from azure.storage.queue import QueueClient
+
+    from shared.store.wakeups import Wakeups
+
+    storage = config().storage
+    options = {
+        "connection_timeout": CONNECT_SECONDS,
+        "read_timeout": READ_SECONDS,
+        "retry_total": 4,
+        "initial_backoff": 1,
+        "increment_base": 2,
+    }
+
+    def queue(name: str) -> QueueClient:
+        if storage.connection_string:
+            text = storage.connection_string.reveal()
+            return QueueClient.from_connection_string(text, name, **options)
+        credential = _managed_identity(storage.client_id)
+        return QueueClient(storage.queue_url, name, credential=credential, **options)
+
+    return Wakeups(queue("wakeups"), queue("wakeups-poison"))
+
+
+@functools.cache
+def mailboxes() -> "Mailboxes":
+    """Return the mailboxes' partitions."""
+    from shared.store.mailbox import Mailboxes
+
+    return Mailboxes(_table("mailboxes"), contents)
+
+
+@functools.cache
+def customers() -> "Customers":
+    """Return the index of accounts by customer."""
+    from shared.store.customers import Customers
+
+    return Customers(_table("customers"))
+
+
+@functools.cache
+def agenda() -> "Agenda":
+    """Return what upkeep has to do when."""
+    from shared.store.agenda import Agenda
+
+    return Agenda(_table("upkeep"))
+
+
+@functools.cache
+def tenants() -> "Tenants":
+    """Return the tenants that were told to slow down."""
+    from shared.store.tenants import Tenants
+
+    return Tenants(_table("upkeep"))
+
+
+@functools.cache
+def vault() -> "Vault":
+    """Return the Key Vault."""
+    from shared.store.vault import Vault
+
+    return Vault(config().key_vault_url, identity())
+
+
+@functools.cache
+def seal() -> "Seal":
+    """Return what seals tickets and cookies."""
+    from shared.sealing import Seal
+
+    return Seal(vault())
+
+
+@functools.cache
+def entra() -> "Entra":
+    """Return our application at Microsoft; its credential is the managed identity by default."""
+    from shared.microsoft.entra import Entra
+
+    def assertion() -> str:
+        return identity().get_token("api://AzureADTokenExchange/.default").token
+
+    return Entra(
+        authority=config().entra_authority,
+        client_id=config().entra_client_id,
+        client_credential=config().entra_client_secret or assertion,
+    )
+
+
+@functools.cache
+def access_tokens() -> "AccessTokens":
+    """Return the access tokens of this process."""
+    from shared.microsoft.tokens import AccessTokens
+
+    return AccessTokens(refresh_tokens=vault(), endpoint=entra(), clock=now)
+
+
+@functools.cache
+def server() -> "Server":
+    """Return Exchange's submission server."""
+    from shared.microsoft.submission import Server
+
+    return Server(config().smtp_host, config().smtp_port, tls())
+
+
+@functools.cache
+def door() -> "Door":
+    """Return the way to a mailbox's authenticated session."""
+    from shared.delivery.door import Door
+    from shared.delivery.sessions import Sessions
+
+    return Door(tokens=access_tokens, server=server, sessions=Sessions())
+
+
+@functools.cache
+def events() -> "Events":
+    """Return who is told of what happened: the Event Grid topic, or nobody."""
+    from shared.delivery import events as told
+
+    endpoint = config().event_grid_endpoint
+    if endpoint is None:
+        return told.Silence()
+    from azure.eventgrid import EventGridPublisherClient
+
+    client = EventGridPublisherClient(
+        endpoint, identity(), connection_timeout=3, read_timeout=5, retry_total=2
+    )
+    return told.Topic(client, source=f"{config().public_url}/api", clock=now, post=background())
+
+
+@functools.cache
+def background() -> Executor:
+    """Return threads for what a request or a drain does not have to wait for."""
+    return ThreadPoolExecutor(WAITERS, thread_name_prefix="background")
+
+
+@functools.cache
+def crew() -> "Crew":
+    """Return what every drain works with."""
+    from shared.delivery.drain import Crew
+
+    return Crew(
+        mailboxes=mailboxes(),
+        wakeups=wakeups(),
+        tenants=tenants(),
+        events=events(),
+        door=door(),
+        readers=ThreadPoolExecutor(READERS, thread_name_prefix="reader"),
+        clock=now,
+        instance=instance(),
+    )
+
+
+def drain(account: str) -> None:
+    """Send what is due from one mailbox."""
+    from shared.delivery.drain import drain as drain_with
+
+    drain_with(crew(), account)
+
+
+@functools.cache
+def intake() -> "Intake":
+    """Return who takes messages in."""
+    from shared.messages.accept import Intake
+    from shared.store.mailbox import CONTENT_IN_PARTITION
+
+    return Intake(
+        mailboxes=mailboxes(),
+        agenda=agenda(),
+        wakeups=wakeups(),
+        largest_in_partition=CONTENT_IN_PARTITION,
+        clock=now,
+    )
+
+
+@functools.cache
+def waiting() -> "Waiting":
+    """Return who waits for the end of a message."""
+    from shared.delivery.waiting import Waiting
+
+    return Waiting(mailboxes=mailboxes(), wakeups=wakeups(), drain=drain, threads=background())
+
+
+@functools.cache
+def callers() -> "CallerVerifier":
+    """Return who checks the callers' tokens."""
+    from shared.callers import CallerVerifier
+
+    settings = config()
+    return CallerVerifier(
+        issuer=settings.caller_issuer,
+        audience=settings.caller_audience,
+        customer_claim=settings.caller_customer_claim,
+    )
+
+
+@functools.cache
+def register() -> "Register":
+    """Return the register of accounts."""
+    from shared.accounts.registry import Register
+
+    return Register(
+        mailboxes=mailboxes(), customers=customers(), agenda=agenda(), refresh_tokens=vault
+    )
+
+
+def wake(account: str) -> None:
+    """Wake a mailbox now."""
+    moment = now()
+    wakeups().send(account, at=moment, now=moment)
+
+
+@functools.cache
+def connecting() -> "Connecting":
+    """Return the use cases of connecting."""
+    from shared.connecting.connect import Connecting
+
+    return Connecting(
+        mailboxes=mailboxes(),
+        refresh_tokens=vault(),
+        authorization_server=entra(),
+        access_tokens=access_tokens(),
+        server=server(),
+        seal=seal(),
+        redirect_uri=f"{config().public_url}/api/oauth/callback",
+        wake=wake,
+    )
+
+
+@functools.cache
+def browser() -> "Browser":
+    """Return who answers browsers."""
+    from shared.connecting.browser import Browser
+
+    settings = config()
+    return Browser(
+        connecting=connecting(),
+        consent=entra(),
+        public_url=settings.public_url,
+        product=settings.product_name,
+        allowed_origins=settings.allowed_origins,
+    )
+
+
+@functools.cache
+def upkeep() -> "Upkeep":
+    """Return who looks after what nobody asks for."""
+    from shared.delivery.upkeep import Upkeep
+
+    return Upkeep(
+        mailboxes=mailboxes(),
+        customers=customers(),
+        agenda=agenda(),
+        wakeups=wakeups(),
+        vault=vault,
+        access_tokens=access_tokens,
+        clock=now,
+    )
+
+
+@functools.cache
+def health() -> "Health":
+    """Return who knows whether what we depend on answers."""
+    from shared.delivery.health import Health
+
+    probes: dict[str, Callable[[], bool]] = {
+        "tables": _table("mailboxes").is_reachable,
+        "queue": wakeups().is_reachable,
+        "blobs": lambda: contents().is_reachable(),
+        "key_vault": lambda: vault().is_healthy(),
+        "entra": lambda: bool(entra().issuer()),
+        "callers": lambda: callers().is_reachable(),
+    }
+    return Health(probes, poisoned=wakeups().count_poisoned, clock=now)
