@@ -24,8 +24,8 @@ def _document(text: str, padding: int) -> bytes:
     return _assemble(
         [
             b"<< /Type /Catalog /Pages 2 0 R >>",
-            b"<< /Type /Pages /Kids [3 0 R] /Count 1 >>",
-            b"<</Type /Page /Parent 2 0 R /MediaBox[0 0 595 842] /Contents 5 0 R /Resources 7 0 R>>",
+            b"<< /Type /Pages /Kids [3 0 R] /Count 1 /MediaBox [0 0 595 842] >>",
+            b"<< /Type /Page /Parent 2 0 R /Contents 5 0 R /Resources 7 0 R >>",
             b"<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica /Encoding /WinAnsiEncoding >>",
             _stream(drawing),
             _stream(ballast),

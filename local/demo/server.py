@@ -189,7 +189,7 @@ def _find(inbox: Inbox, request: Request) -> Delivered | None:
 
 
 def listening_socket(port: int = 0) -> socket.socket:
-    """A socket on 127.0.0.1; 0 takes a free port. Taken early, so that others may be told of it."""
+    """Take a port on 127.0.0.1 (0: a free one) early, so that others may be told of it."""
     listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:

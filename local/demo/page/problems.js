@@ -20,11 +20,15 @@ export function problemBox(problem, ...buttons) {
   );
 }
 
-/** Text with its web addresses as links and its `commands` as code to copy. */
+const ADDRESS = /https:\/\/[^\s<>"]+[^\s<>".,;:)]/;
+/** `so` or a PowerShell line: Set-CASMailbox -Identity kari@firma.no -SmtpClientAuthenticationDisabled $false */
+const COMMAND = /`[^`]+`|[A-Z][a-z]+-[A-Z]\w+(?: -[A-Z]\w+(?: (?:'[^']*'|[^\s–-]\S*))?)+/;
+
+/** Text with its web addresses as links and its commands as code to copy. */
 function linked(text) {
-  return text.split(/(https:\/\/[^\s<>"]+[^\s<>".,;:)]|`[^`]+`)/).map((part) => {
+  return text.split(new RegExp(`(${ADDRESS.source}|${COMMAND.source})`)).map((part) => {
     if (part.startsWith("https://")) return element("a", { href: part, target: "_blank", rel: "noopener" }, part);
-    if (part.startsWith("`")) return element("code", {}, part.slice(1, -1));
+    if (COMMAND.test(part)) return element("code", {}, part.replaceAll("`", ""));
     return part;
   });
 }
