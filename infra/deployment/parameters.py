@@ -68,7 +68,7 @@ class Parameters:
         return self.values.get("privateNetworking") is True
 
     def write(self, path: Path, *names: str, **filled: Json) -> None:
-        """Write a parameters file: the *names* given (all when none is) and what is *filled* in."""
+        """Write a parameters file: the *names* given (all when none is) and those *filled* in."""
         kept = {name: self.values[name] for name in names or self.values if name in self.values}
         values = {name: {"value": value} for name, value in (kept | filled).items()}
         document = {"contentVersion": "1.0.0.0", "parameters": values}

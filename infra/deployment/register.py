@@ -1,4 +1,4 @@
-"""The app registration alone, for a directory administrator; the deployer is given its client id."""
+"""The app registration alone, for a directory administrator who hands on its client id."""
 
 import argparse
 import sys
