@@ -18,20 +18,22 @@ from shared.pages import page as pages
 from shared.pages.page import Explanation
 from shared.pages.visit import Answer, Headers, Visit
 
-_STATUS = {
-    "ticket-invalid": 400,
-    "ticket-expired": 410,
-    "ticket-used": 410,
-    "flow-not-found": 400,
-    "flow-used": 409,
-    "wrong-account": 403,
-    "admin-link-invalid": 400,
-    "admin-link-expired": 410,
-    "account-gone": 410,
-    "not-found": 404,
-}
+_STATUS = {"account-gone": 410, "not-found": 404}
+"""Statuses of the problems that only pages have; the others are the catalogue's."""
+
+_APPROVAL = "admin-approval-needed"
+_MAY_NEED_APPROVAL = frozenset(
+    {
+        "consent-declined",
+        "consent-cancelled",
+        "consent-revoked",
+        "scope-not-granted",
+        "refresh-token-missing",
+    }
+)
+"""What looks like the user's own choice and can be Microsoft asking for an admin all the same."""
+
 _MARK = re.compile(r"[A-Za-z0-9_-]{32}")
-_DECLINED = "consent-declined"
 
 
 class ConsentEndpoint(Protocol):
@@ -174,42 +176,36 @@ class Browser:
     # pages
 
     def _connected(self, visit: Visit, arrival: Arrival, now: datetime) -> Answer:
-        account = arrival.account
-        obstacle = account.obstacle
-        problem = admin_url = None
-        if obstacle:
-            admin_url = self._admin_address(account, obstacle.code, now)
+        account, problem = arrival.account, None
+        if obstacle := account.obstacle:
             problem = self._explain(visit, obstacle.code, account, obstacle.values, now)
-        unsure = not arrival.checks or not checks.is_ok(arrival.checks)
+        unsure = not checks.is_ok(arrival.checks) or not arrival.checks
         return self._page(
             visit,
             "connected",
             account=account,
             checks=arrival.checks,
             problem=problem,
-            admin_url=admin_url if problem and problem.who == "admin" else None,
+            admin_url=self._admin_url(account, obstacle.code if obstacle else None, now),
             suffix="_blocked" if problem else "_unsure" if unsure else "",
             origins=" ".join(self._allowed_origins),
         )
 
     def _refused(self, visit: Visit, error: RefusedError, now: datetime) -> Answer:
         code, account = error.guidance.code, error.account
-        problem = self._explain(visit, code, account, error.values, now)
-        renewed = tickets.renew(error.ticket, seal=self._connecting.seal, now=now)
         retry: str | None = None
         headers: Headers = ()
-        if renewed is not None:
+        if renewed := tickets.renew(error.ticket, seal=self._connecting.seal, now=now):
             retry, cookie = self._confirmed_start(visit, renewed.reveal(), now)
             headers = (cookie,)
-        forward = problem.who == "admin" or code == _DECLINED
         return self._page(
             visit,
             "problem",
-            status=_STATUS.get(code, error.guidance.status),
+            status=error.guidance.status,
             headers=headers,
-            problem=problem,
+            problem=self._explain(visit, code, account, error.values, now),
             retry=retry,
-            admin_url=self._admin_address(account, code, now) if forward else None,
+            admin_url=self._admin_url(account, code, now),
         )
 
     def _problem(self, visit: Visit, code: str) -> Answer:
@@ -268,42 +264,49 @@ class Browser:
         values: Mapping[str, str],
         now: datetime | None,
     ) -> Explanation:
-        """Return the pages' own words for *code*, or the guidance catalogue's."""
+        """Return the catalogue's words for *code*; long links stand below, to be copied."""
         language = visit.language()
-        filled = {**self._values(account, code, now), **values}
-        if own := pages.explanation(code, language=language, **filled):
+        known = {"product": self._product, "client_id": self._consent.client_id, **values}
+        if own := pages.explanation(code, language=language, **known):
             return own
         guidance = for_code(code)
-        words = words_for(guidance, language=language, values=filled)
+        links: dict[str, str] = {}
+        if account is not None and now is not None:
+            known = {**self._account_values(account), **known}
+            links = {"admin_consent_url": self._consent_address(account, code, now)}
+        below = {name: pages.say(language, "frame", "below") for name in links}
+        words = words_for(guidance, language=language, values={**known, **below})
         return Explanation(
             title=words.title,
             detail=words.detail,
             action=words.action,
             who=guidance.who,
-            commands=commands_for(guidance, values=filled),
-            link=link_for(guidance, values=filled),
+            commands=commands_for(guidance, values=known),
+            link=link_for(guidance, values={**known, **links}),
         )
 
-    def _values(self, account: Account | None, code: str, now: datetime | None) -> dict[str, str]:
-        values = {"product": self._product, "client_id": self._consent.client_id}
-        if account is None or now is None:
-            return values
-        tenant = account.username.rpartition("@")[2]
-        state = admin_link.issue(account.id, code, seal=self._connecting.seal, now=now)
+    def _account_values(self, account: Account) -> dict[str, str]:
         return {
-            **values,
             "username": account.username,
             "address": account.address,
-            "tenant": tenant,
-            "admin_url": admin_link.address(state, self._public_url),
-            "admin_consent_url": self._consent.admin_consent_url(
-                redirect_uri=f"{self._public_url}/api/oauth/callback",
-                tenant=tenant,
-                state=state.reveal(),
-            ),
+            "tenant": account.username.rpartition("@")[2],
         }
 
-    def _admin_address(self, account: Account, code: str, now: datetime) -> str:
+    def _consent_address(self, account: Account, code: str, now: datetime) -> str:
+        """Return where an admin approves us; from there he comes back to the page for IT."""
+        state = admin_link.issue(account.id, code, seal=self._connecting.seal, now=now)
+        return self._consent.admin_consent_url(
+            redirect_uri=f"{self._public_url}/api/oauth/callback",
+            tenant=account.username.rpartition("@")[2],
+            state=state.reveal(),
+        )
+
+    def _admin_url(self, account: Account, code: str | None, now: datetime) -> str | None:
+        """Return the page for IT if *code* is, or may be, for an admin to settle."""
+        if code in _MAY_NEED_APPROVAL:
+            code = _APPROVAL
+        if code is None or for_code(code).who != "admin":
+            return None
         link = admin_link.issue(account.id, code, seal=self._connecting.seal, now=now)
         return admin_link.address(link, self._public_url)
 

@@ -10,7 +10,7 @@ from typing import Protocol
 from shared.accounts.account import REQUESTED_SCOPE, Account, Obstacle
 from shared.errors import ServiceError
 from shared.guidance import Disposition, Guidance, for_code, for_reply, for_token_error
-from shared.microsoft.submission import Phase, SubmissionError
+from shared.microsoft.submission import Phase, Reason, SubmissionError
 from shared.microsoft.token_response import TokenError
 from shared.secrecy import Secret
 
@@ -19,6 +19,11 @@ SENDING_SCOPE = REQUESTED_SCOPE[0]
 
 PATIENCE = 15
 """Seconds that Exchange gets to answer while a person waits for the page."""
+
+_WITHOUT_REPLY = {
+    Reason.NO_STARTTLS: "starttls-unavailable",
+    Reason.CERTIFICATE: "certificate-invalid",
+}
 
 
 class CheckStatus(StrEnum):
@@ -167,7 +172,7 @@ def _refused(error: SubmissionError) -> list[Check]:
 
 def _reply_guidance(error: SubmissionError) -> str:
     if error.reply is None:
-        return "smtp-unreachable"
+        return _WITHOUT_REPLY.get(error.reason, "smtp-unreachable")
     reply = error.reply
     return for_reply(error.phase, reply.code, reply.enhanced, reply.text).code
 

@@ -14,6 +14,7 @@ from azure.core.exceptions import AzureError
 from requests.adapters import HTTPAdapter
 
 from shared.accounts.account import REQUESTED_SCOPE
+from shared.errors import ServiceError
 from shared.microsoft.token_response import Grant, TokenError, Tokens
 from shared.secrecy import Secret
 
@@ -68,8 +69,8 @@ class Entra:
     def redeem(self, flow: Mapping[str, Any], query: Mapping[str, str]) -> Grant:
         """Redeem the authorization response *query* against *flow* (RFC 6749 section 4.1.3).
 
-        MSAL compares state and nonce. Raises TokenError: Entra's error response, or
-        ``invalid_grant`` when state or nonce differ.
+        MSAL compares state and nonce. Raises TokenError, or ServiceError ``identity-unverified``
+        when the nonce is another one's.
         """
         response = self._ask(
             lambda app: app.acquire_token_by_auth_code_flow(
@@ -188,9 +189,9 @@ class Entra:
             response = request(app)
         except requests.RequestException as error:
             raise TokenError("unreachable", http_status=0) from error
-        except (ValueError, RuntimeError):  # state or nonce differ, or no ID token
-            raise TokenError("invalid_grant", suberror="bad_token") from None
-        except msal.exceptions.MsalError:
+        except RuntimeError:  # MSAL's word for another nonce than the flow's
+            raise ServiceError("identity-unverified") from None
+        except (ValueError, msal.exceptions.MsalError):  # no JSON, or another flow's state
             raise TokenError("server_error", http_status=500) from None
         if not isinstance(response, dict):
             raise TokenError("server_error", http_status=200)
@@ -300,7 +301,7 @@ def _retry_after(response: requests.Response) -> int | None:
 
 def _granted(response: Mapping[str, Any], flow: Mapping[str, Any]) -> tuple[str, ...]:
     """Return the granted scope; left out, it is the requested one (RFC 6749 section 5.1)."""
-    scope = response.get("scope") or flow.get("scope") or ()
+    scope = response["scope"] if "scope" in response else flow["scope"]
     return tuple(scope.split() if isinstance(scope, str) else scope)
 
 

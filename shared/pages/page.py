@@ -57,16 +57,22 @@ def page(
 ) -> Answer:
     """Return the page *template* in *language* ("nb" or "en"); *values* are escaped."""
 
-    def say(section: str, name: str, **fill: str) -> Markup:
-        return Markup(_words()[language][section][name]).format(**fill)  # noqa: S704 - our own words
+    def words(section: str, name: str, **fill: str) -> Markup:
+        return Markup(say(language, section, name)).format(**fill)  # noqa: S704 - our own words
 
     body = (
         _templates()
         .get_template(f"{template}.html")
-        .render(language=language, product=product, say=say, asset=asset_address, **values)
+        .render(language=language, product=product, say=words, asset=asset_address, **values)
     )
     own = (("Content-Type", "text/html; charset=utf-8"), ("Content-Language", language))
     return Answer(status, (*own, *_SAFETY, *_FOR_NOBODY_ELSE, *headers), body.encode())
+
+
+def say(language: str, section: str, name: str) -> str:
+    """Return words of the pages as they are, unfilled."""
+    text: str = _words()[language][section][name]
+    return text
 
 
 def redirect(location: str, headers: Headers = ()) -> Answer:

@@ -22,7 +22,6 @@ from tests.connecting.walk import (
     account,
     header,
     page,
-    text,
 )
 
 ACCOUNT = account().id
@@ -95,7 +94,7 @@ def test_two_tabs_work_side_by_side_and_the_second_learns_that_it_is_done(
     first = kari.visit(entra_standin.sign_in(one, KARI))
     second = kari.visit(entra_standin.sign_in(other, KARI))
 
-    assert (first.status, second.status) == (200, 410)
+    assert (first.status, second.status) == (200, 400)
     assert mailboxes.accounts[ACCOUNT].status is AccountStatus.CONNECTED
 
 
@@ -128,7 +127,7 @@ def test_the_wrong_person_is_told_both_names_and_can_try_again(
         created_at=mailboxes.accounts[ACCOUNT].created_at
     )
     assert not any(name.startswith("refresh-token") for name in key_vault.names())
-    [again] = page(answer).links()
+    [again] = page(answer).buttons()
     microsoft = header(kari.visit(again), "Location")
     assert parse_qs(urlsplit(microsoft).query)["prompt"] == ["select_account"]
     assert kari.visit(entra_standin.sign_in(microsoft, KARI)).status == 200
@@ -224,7 +223,7 @@ def test_who_declines_can_try_again_or_ask_the_admin(
 
     assert "Prøv igjen" in page(answer).words
     assert "/api/oauth/admin?link=" in page(answer).words
-    [again] = page(answer).links()
+    [again] = page(answer).buttons()
     assert kari.visit(again).status == 302
 
 
@@ -243,7 +242,7 @@ def test_who_needs_an_admin_gets_a_link_that_ends_in_an_approval(
 
     assert header(back, "Location").startswith(f"{PUBLIC_URL}/api/oauth/admin?")
     assert thanks.status == 200
-    [again] = page(answer).links()
+    [again] = page(answer).buttons()
     microsoft = header(kari.visit(again), "Location")
     assert kari.visit(entra_standin.sign_in(microsoft, KARI)).status == 200
 
@@ -310,7 +309,7 @@ def test_trouble_at_entra_is_temporary_and_can_be_tried_again(
     answer = kari.visit(back)
 
     assert answer.status in (429, 503)
-    [again] = page(answer).links()
+    [again] = page(answer).buttons()
     microsoft = header(kari.visit(again), "Location")
     assert kari.visit(entra_standin.sign_in(microsoft, KARI)).status == 200
 
@@ -338,15 +337,16 @@ def test_another_try_is_not_offered_for_ever(
     kari = Person(browser)
     tries = 0
     answer = kari.visit(entra_standin.sign_in(kari.depart(connect_url), "ola@firma.no"))
-    while links := page(answer).links():
+    while tries < 20 and (buttons := page(answer).buttons()):
         kari.later += timedelta(minutes=14)
-        microsoft = header(kari.visit(links[0]), "Location")
-        answer = kari.visit(entra_standin.sign_in(microsoft, "ola@firma.no"))
-        tries += 1
+        answer = kari.visit(buttons[0])
+        if answer.status == 302:
+            back = entra_standin.sign_in(header(answer, "Location"), "ola@firma.no")
+            answer = kari.visit(back)
+            tries += 1
 
-    assert kari.later <= timedelta(hours=2, minutes=15)
-    assert tries > 4
-    assert "ola@firma.no" in text(answer)
+    assert 6 < tries < 10
+    assert kari.later < timedelta(hours=2, minutes=15)
 
 
 def test_a_reconnect_of_the_same_name_is_welcome_even_as_a_new_object(

@@ -133,8 +133,10 @@ class Page(HTMLParser):
     def handle_data(self, data: str) -> None:
         self.words += data
 
-    def links(self) -> list[str]:
-        return [found["href"] or "" for tag, found in self.tags if tag == "a"]
+    def buttons(self) -> list[str]:
+        """Where the links that look like buttons lead."""
+        links = [found for tag, found in self.tags if tag == "a"]
+        return [found["href"] or "" for found in links if found.get("class") == "button"]
 
 
 class Person:
@@ -180,7 +182,7 @@ class Person:
         """Open the link and press the button if there is one; Microsoft's address."""
         answer = self.visit(connect_url, referer=referer)
         if answer.status == 200:
-            [button] = page(answer).links()
+            [button] = page(answer).buttons()
             answer = self.visit(button)
         assert answer.status == 302, text(answer)
         return header(answer, "Location")
