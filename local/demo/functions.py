@@ -14,6 +14,7 @@ ROOT = Path(__file__).parents[2]
 INHERITED = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "TZ")
 LISTENS_WITHIN = 90.0
 STOPS_WITHIN = 15.0
+HTTP_LOGGING = "azure.core.pipeline.policies.http_logging_policy"
 
 
 class HostFailedError(Exception):
@@ -52,8 +53,9 @@ def free_port() -> int:
 
 
 def tail(log: Path, lines: int = 25) -> str:
-    """The end of *log*."""
-    return "\n".join(log.read_text("utf-8", "replace").splitlines()[-lines:])
+    """The end of *log*, without what the Azure SDKs say of each request."""
+    said = log.read_text("utf-8", "replace").splitlines()
+    return "\n".join([line for line in said if HTTP_LOGGING not in line][-lines:])
 
 
 def _await_answer(process: "subprocess.Popen[bytes]", port: int, log: Path) -> None:

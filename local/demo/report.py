@@ -38,8 +38,7 @@ class Report:
     def proof(self, holds: bool, text: str) -> None:  # noqa: FBT001 - reads as a sentence
         """Note that *text* holds, or does not."""
         self.held = self.held and holds
-        mark = self._paint(WIDTH = 70
-GREEN, "✓") if holds else self._paint(RED, "✗")
+        mark = self._paint(GREEN, "✓") if holds else self._paint(RED, "✗")
         self._lines.append(f"    {mark} {text}")
 
     def _paint(self, colour: str, text: str) -> str:

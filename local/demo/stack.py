@@ -12,14 +12,8 @@ from local.azurite import Azurite
 from local.demo import functions
 from local.demo.report import Report
 from local.demo.server import Delivered, Session, listening_socket, page_application, serving
-from local.standins.directory import PASSWORD, Directory
-from local.standins.entra import Entra
-from local.standins.event_grid import EventGrid
-from local.standins.exchange import Exchange
-from local.standins.issuer import Issuer
-from local.standins.key_vault import KeyVault
-from local.standins.managed_identity import ManagedIdentity
-from local.standins.trust import Trust
+from local.standins import Stack as StandIns
+from local.standins.directory import PASSWORD
 
 __all__ = ["PASSWORD", "SHARED", "USERNAME", "Stack", "running"]
 
@@ -33,33 +27,7 @@ CUSTOMER, COMPANY = "firma", "Firma AS"
 CALLER = "Nora Nilsen"
 TOKEN_LIFE = timedelta(minutes=50)
 SHORTEST_SECRET = 16
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StandIns:
-    """The outside systems, each listening on a port of its own."""
-
-    trust: Trust
-    identity: ManagedIdentity
-    vault: KeyVault
-    entra: Entra
-    exchange: Exchange
-    issuer: Issuer
-    event_grid: EventGrid
-
-    def settings(self) -> dict[str, str]:
-        """What leads the product to them."""
-        settings = self.trust.settings()
-        for each in (
-            self.identity,
-            self.vault,
-            self.entra,
-            self.exchange,
-            self.issuer,
-            self.event_grid,
-        ):
-            settings |= each.settings()
-        return settings
+OUTSIDE = ("entra", "key_vault", "identity", "exchange", "issuer", "event_grid")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,8 +83,8 @@ class Stack:
         known = [*self.standins.issuer.issued, *self.standins.identity.issued]
         for issued in self.standins.entra.issued().values():
             known += issued
-        for name in self.standins.vault.names():
-            known += self.standins.vault.values(name)
+        for name in self.standins.key_vault.names():
+            known += self.standins.key_vault.values(name)
         return sorted({secret for secret in known if len(secret) >= SHORTEST_SECRET})
 
 
@@ -130,7 +98,8 @@ def running(report: Report, *, page_port: int = 0, api_port: int = 0) -> Iterato
             storage = running_now.enter_context(azurite.running())
             report.note(f"process {storage.process.pid}, {storage.table_endpoint}")
         with report.step("Stand-ins: Entra, Exchange, Key Vault, identity, issuer, Event Grid"):
-            standins = _stand_ins(folder, running_now)
+            standins = running_now.enter_context(StandIns(only=OUTSIDE, folder=folder / "trust"))
+            standins.exchange.grant_send_as(USERNAME, SHARED)
             report.note(f"sign-in {standins.entra.url}, SMTP port {standins.exchange.port}")
         stack = Stack(
             azurite=storage,
@@ -145,25 +114,6 @@ def running(report: Report, *, page_port: int = 0, api_port: int = 0) -> Iterato
         application = page_application(stack.session, stack.inbox, stack.api)
         running_now.enter_context(serving(application, listening))
         yield stack
-
-
-def _stand_ins(folder: Path, running_now: ExitStack) -> StandIns:
-    start = running_now.enter_context
-    trust = Trust(folder / "trust")
-    directory = Directory()
-    identity = start(ManagedIdentity())
-    entra = start(Entra(trust, identity, directory))
-    standins = StandIns(
-        trust=trust,
-        identity=identity,
-        vault=start(KeyVault(trust, identity)),
-        entra=entra,
-        exchange=start(Exchange(trust, entra, directory)),
-        issuer=start(Issuer(trust)),
-        event_grid=start(EventGrid(trust, identity)),
-    )
-    standins.exchange.grant_send_as(USERNAME, SHARED)
-    return standins
 
 
 @contextmanager

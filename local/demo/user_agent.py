@@ -1,14 +1,36 @@
 """A browser without a window: follows redirects, keeps cookies, fills in forms."""
 
+import ssl
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
-from http.cookiejar import DefaultCookiePolicy
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from pathlib import Path
-from urllib.parse import urljoin
-
-import requests
+from urllib.error import HTTPError
+from urllib.parse import urlencode, urljoin
+from urllib.request import (
+    HTTPCookieProcessor,
+    HTTPSHandler,
+    ProxyHandler,
+    Request,
+    build_opener,
+)
 
 TIMEOUT = 30
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """What is shown: where the redirects ended, and what was answered there."""
+
+    url: str
+    status: int
+    text: str
+
+    def forms(self) -> list["Form"]:
+        """The forms of the page."""
+        parser = _Forms()
+        parser.feed(self.text)
+        return parser.forms
 
 
 @dataclass(slots=True)
@@ -18,7 +40,6 @@ class Form:
     action: str
     method: str
     values: dict[str, str] = field(default_factory=dict)
-    empty: list[str] = field(default_factory=list)
     buttons: list[tuple[str, str]] = field(default_factory=list)
 
 
@@ -43,53 +64,40 @@ class _Forms(HTMLParser):
             form.buttons.append((name, value))
         elif kind not in ("checkbox", "radio") or "checked" in given:
             form.values[name] = value
-            if not value and kind != "hidden":
-                form.empty.append(name)
 
 
 class UserAgent:
     """One person's browser, which trusts the authorities in the file *ca*."""
 
     def __init__(self, ca: Path) -> None:
-        self._session = requests.Session()
-        self._session.trust_env = False
-        self._session.verify = str(ca)
-        self._session.headers["Accept-Language"] = "nb"
         # Browsers hold localhost for safe and send it Secure cookies without TLS.
         policy = DefaultCookiePolicy(secure_protocols=("https", "http"))
-        self._session.cookies.set_policy(policy)
-        self.visited: list[str] = []
+        self._opener = build_opener(
+            ProxyHandler({}),
+            HTTPSHandler(context=ssl.create_default_context(cafile=str(ca))),
+            HTTPCookieProcessor(CookieJar(policy)),
+        )
 
-    def visit(self, url: str, *, referrer: str | None = None) -> requests.Response:
+    def visit(self, url: str, *, referrer: str = "") -> Page:
         """Go to *url*; *referrer* is the page with the link."""
-        headers = {"Referer": referrer} if referrer else {}
-        return self._seen(self._session.get(url, headers=headers, timeout=TIMEOUT))
+        return self._open(Request(url, headers={"Referer": referrer} if referrer else {}))
 
     def submit(
-        self, page: requests.Response, values: dict[str, str], button: tuple[str, str] | None
-    ) -> requests.Response:
+        self, page: Page, values: dict[str, str], button: tuple[str, str] | None = None
+    ) -> Page:
         """Fill in the first form of *page* and press *button*."""
-        form = forms(page)[0]
-        fields = form.values | values | (dict([button]) if button else {})
+        form = page.forms()[0]
+        fields = urlencode(form.values | values | (dict([button]) if button else {}))
         target = urljoin(page.url, form.action)
         if form.method == "post":
-            answer = self._session.post(
-                target, data=fields, headers={"Referer": page.url}, timeout=TIMEOUT
-            )
-        else:
-            answer = self._session.get(target, params=fields, timeout=TIMEOUT)
-        return self._seen(answer)
+            return self._open(Request(target, fields.encode(), {"Referer": page.url}))
+        return self.visit(f"{target}?{fields}", referrer=page.url)
 
-    def _seen(self, answer: requests.Response) -> requests.Response:
-        self.visited += [step.url for step in [*answer.history, answer]]
-        return answer
-
-    def close(self) -> None:
-        self._session.close()
-
-
-def forms(page: requests.Response) -> list[Form]:
-    """The forms of *page*."""
-    parser = _Forms()
-    parser.feed(page.text)
-    return parser.forms
+    def _open(self, request: Request) -> Page:
+        request.add_header("Accept-Language", "nb")
+        try:
+            with self._opener.open(request, timeout=TIMEOUT) as answer:
+                return Page(answer.url, answer.status, answer.read().decode())
+        except HTTPError as refused:
+            with refused:
+                return Page(refused.url or request.full_url, refused.code, refused.read().decode())
