@@ -21,7 +21,15 @@ _LONG = 4096
 # The closing quote is optional so that an unfinished string is passed once, not once per quote.
 _TOKEN = re.compile(rb'"(?:[^"\\]++|\\.)*+"?|[\[\]{},]', re.DOTALL)
 _BASE64_LIKE = re.compile(rb"(?:[A-Za-z0-9+/=]++|\\/|\\u00(?:2[bB]|2[fF]|3[dD]))++")
-_ESCAPE = re.compile(rb"\\(?:(/)|u00(..))")
+_ESCAPES = tuple(
+    (b"\\" + escape, character)
+    for character, escapes in (
+        (b"/", (b"/", b"u002F", b"u002f")),
+        (b"+", (b"u002B", b"u002b")),
+        (b"=", (b"u003D", b"u003d")),
+    )
+    for escape in escapes
+)
 _SURROGATE_ESCAPE = re.compile(r"\\u[dD][89a-fA-F]")
 
 
@@ -39,7 +47,10 @@ class LongText:
         """Return the characters, without a copy when there is no escape to resolve."""
         if re.search(rb"\\", self.view) is None:
             return self.view
-        return _ESCAPE.sub(lambda match: match[1] or bytes([int(match[2], 16)]), self.view)
+        characters = bytes(self.view)
+        for escape, character in _ESCAPES:
+            characters = characters.replace(escape, character)
+        return characters
 
     def __str__(self) -> str:
         """Return the string that the document describes."""

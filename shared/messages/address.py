@@ -3,7 +3,7 @@
 import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import idna
 
@@ -263,4 +263,4 @@ def _from_mailbox(tokens: list[_Token]) -> Address:
         raise AddressError("does not end with '>' after the address")
     inner = solid[solid.index(("<", "special")) + 1 : -1]
     name = _phrase(tokens[: tokens.index(("<", "special"))], parentheses=False)
-    return _from_addr_spec(" ".join(name.split())[:_NAME_LIMIT], inner)
+    return replace(_from_addr_spec("", inner), name=" ".join(name.split()))

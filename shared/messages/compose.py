@@ -17,11 +17,12 @@ from urllib.parse import quote
 from shared.errors import ServiceError
 from shared.messages.address import Address
 from shared.messages.draft import MESSAGE_LIMIT
-from shared.messages.words import encoded_words, folded, phrase, unstructured_field
+from shared.messages.words import folded, phrase, unstructured_field
 
 _LINE = 76
 _BLOCK = _LINE * 4096
-_LONG_LINE = re.compile(rb"[^\r\n]{999}")
+_LONG_FIRST_LINE = re.compile(rb"[^\r\n]{999}")
+_LONG_LATER_LINE = re.compile(rb"\n[^\r\n]{999}")  # anchored: without, every octet is a start
 _NEWLINE = re.compile(r"\r\n?|\n")
 _PLAIN_FILENAME = re.compile(r"[A-Za-z0-9 !#$&'()+,.;=@\[\]^_`{}~-]+")
 _NEEDS_QUOTING = bytes({*range(32), *range(127, 256)} - set(b"\t\r\n"))
@@ -58,15 +59,27 @@ def compose(letter: Letter, *, message_id: str, date: datetime) -> bytes:
 
     Raises ServiceError ``message-too-large`` when it would pass 35 MiB (413).
     """
-    if sum(_size_of(one) for one in letter.attachments) > MESSAGE_LIMIT:
+    size = sum(_size_of(one) for one in letter.attachments)
+    if size > MESSAGE_LIMIT:
         raise ServiceError("message-too-large")
-    buffer = io.BytesIO()
+    buffer = _buffer(size)
     _write_header(buffer, letter, message_id, date)
     _body(letter)(buffer, _Boundaries(message_id))
-    buffer.write(b"\r\n")  # a last line without its end would not be a line (RFC 5322 section 2.3)
+    buffer.truncate()
+    if buffer.getbuffer()[-2:].tobytes() != b"\r\n":
+        buffer.write(b"\r\n")
     if buffer.tell() > MESSAGE_LIMIT:
         raise ServiceError("message-too-large")
     return buffer.getvalue()
+
+
+def _buffer(size: int) -> io.BytesIO:
+    """Return a buffer with room for *size* octets at once: growing into it would copy them."""
+    buffer = io.BytesIO()
+    buffer.seek(size)
+    buffer.write(b"\0")
+    buffer.seek(0)
+    return buffer
 
 
 def address_field(name: str, addresses: Sequence[Address]) -> bytes:
@@ -83,6 +96,11 @@ def address_field(name: str, addresses: Sequence[Address]) -> bytes:
 def date_field(date: datetime) -> bytes:
     """Write the origination date (RFC 5322 section 3.6.1)."""
     return f"Date: {format_datetime(date)}\r\n".encode()
+
+
+def has_long_line(content: bytes) -> bool:
+    """Tell whether a line has more than 998 octets before its CRLF (RFC 5322 section 2.1.1)."""
+    return bool(_LONG_FIRST_LINE.match(content) or _LONG_LATER_LINE.search(content))
 
 
 class _Boundaries:
@@ -182,14 +200,14 @@ def _encoding_for(octets: bytes) -> str:
     special = len(octets) - len(octets.translate(None, _NEEDS_QUOTING))
     if special * 6 > len(octets):
         return "base64"
-    if special or b"--" + _BOUNDARY_START.encode() in octets or _LONG_LINE.search(octets):
+    if special or b"--" + _BOUNDARY_START.encode() in octets or has_long_line(octets):
         return "quoted-printable"
     return "7bit"
 
 
 def _file_part(attachment: Attachment, disposition: str) -> _Writer:
     def write(buffer: io.BytesIO, _boundaries: _Boundaries) -> None:
-        name, filename = _filename_parameters(attachment.filename)
+        name, filename = (_parameter(one, attachment.filename) for one in ("name", "filename"))
         lines = [
             f"Content-Type: {attachment.content_type};\r\n {name}",
             f"Content-Disposition: {disposition};\r\n {filename}",
@@ -203,12 +221,11 @@ def _file_part(attachment: Attachment, disposition: str) -> _Writer:
     return write
 
 
-def _filename_parameters(filename: str) -> tuple[str, str]:
-    """Write ``name`` for readers older than RFC 2231, and ``filename`` by it for all others."""
+def _parameter(name: str, filename: str) -> str:
+    """Write a parameter that names a file; beyond plain ASCII by RFC 2231 section 4."""
     if _PLAIN_FILENAME.fullmatch(filename):
-        return f'name="{filename}"', f'filename="{filename}"'
-    words = "\r\n ".join(encoded_words(filename))
-    return f'name="{words}"', f"filename*=UTF-8''{quote(filename, safe='')}"
+        return f'{name}="{filename}"'
+    return f"{name}*=UTF-8''{quote(filename, safe='')}"
 
 
 def _write_base64(buffer: io.BytesIO, encoded: memoryview) -> None:

@@ -229,12 +229,14 @@ def _headers(members: Members) -> dict[str, str]:
         return {}
     headers = Members(value, members.pointer("headers"), names, members.faults)
     found: dict[str, str] = {}
+    seen: set[str] = set()
     for name in names:
         text = headers.line(name, limit=_TEXT_LIMIT)
-        if name.lower() in {other.lower() for other in found}:
+        if name.lower() in seen:
             headers.fault(name, "is there twice, but for upper and lower case")
         elif text is not None and _is_allowed(headers, name, text):
             found[name] = text
+        seen.add(name.lower())
     return found
 
 

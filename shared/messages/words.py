@@ -6,7 +6,7 @@ import email.header
 import re
 
 _LINE = 76
-_WORD = 64  # RFC 2047 allows 75, but the line with the field's name may have no more than 76
+_WORD = 66  # RFC 2047 allows 75, but some readers mind a break between "Subject:" and the first
 _LONGEST = 900
 _PREFIX_B = "=?utf-8?B?"
 _PREFIX_Q = "=?utf-8?Q?"
