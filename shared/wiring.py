@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from shared.callers import CallerVerifier
     from shared.connecting.browser import Browser
     from shared.connecting.connect import Connecting
+    from shared.delivery.crew import Crew, Events
     from shared.delivery.door import Door
-    from shared.delivery.drain import Crew, Events
     from shared.delivery.health import Health
     from shared.delivery.upkeep import Upkeep
     from shared.delivery.waiting import Waiting
@@ -97,6 +97,17 @@ def _storage_options() -> dict[str, Any]:
     }
 
 
+def _blob_and_queue_options() -> dict[str, Any]:
+    """Return the same patience in the words of the other two clients."""
+    return {
+        "connection_timeout": CONNECT_SECONDS,
+        "read_timeout": READ_SECONDS,
+        "retry_total": 4,
+        "initial_backoff": 1,
+        "increment_base": 2,
+    }
+
+
 @functools.cache
 def _table(name: str) -> "Table":
     from azure.data.tables import TableClient
@@ -121,13 +132,7 @@ def contents() -> "Contents":
     from shared.store.content import Contents
 
     storage = config().storage
-    options = {
-        "connection_timeout": CONNECT_SECONDS,
-        "read_timeout": READ_SECONDS,
-        "retry_total": 4,
-        "initial_backoff": 1,
-        "increment_base": 2,
-    }
+    options = _blob_and_queue_options()
     if storage.connection_string:
         text = storage.connection_string.reveal()
         return Contents(ContainerClient.from_connection_string(text, "content", **options))
@@ -143,13 +148,7 @@ def wakeups() -> "Wakeups":
     from shared.store.wakeups import Wakeups
 
     storage = config().storage
-    options = {
-        "connection_timeout": CONNECT_SECONDS,
-        "read_timeout": READ_SECONDS,
-        "retry_total": 4,
-        "initial_backoff": 1,
-        "increment_base": 2,
-    }
+    options = _blob_and_queue_options()
 
     def queue(name: str) -> QueueClient:
         if storage.connection_string:
@@ -274,7 +273,7 @@ def background() -> Executor:
 @functools.cache
 def crew() -> "Crew":
     """Return what every drain works with."""
-    from shared.delivery.drain import Crew
+    from shared.delivery.crew import Crew
 
     return Crew(
         mailboxes=mailboxes(),
@@ -389,7 +388,7 @@ def upkeep() -> "Upkeep":
         customers=customers(),
         agenda=agenda(),
         wakeups=wakeups(),
-        vault=vault,
+        vault=lambda: vault(),  # noqa: PLW0108 - a cached function is not a plain callable
         access_tokens=access_tokens,
         clock=now,
     )

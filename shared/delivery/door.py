@@ -9,8 +9,9 @@ from shared.accounts.account import Account, Obstacle
 from shared.delivery.failure import Failure
 from shared.delivery.sessions import KEPT_SECONDS, Sessions
 from shared.errors import ServiceError
-from shared.guidance import Disposition, Guidance, for_code, for_reply, for_token_error
-from shared.microsoft.submission import Phase, Session, SubmissionError
+from shared.guidance import Disposition, Guidance, for_code
+from shared.microsoft.explanation import explain_submission, explain_token_error, one_line
+from shared.microsoft.submission import Session, SubmissionError
 from shared.microsoft.token_response import TokenError
 from shared.secrecy import Secret
 
@@ -74,12 +75,7 @@ class Door:
             return self.failure(error)
 
     def _token_failure(self, error: TokenError) -> Failure:
-        guidance = for_token_error(
-            error.error,
-            suberror=error.suberror,
-            codes=error.codes,
-            http_status=error.http_status,
-        )
+        guidance = explain_token_error(error)
         if guidance.disposition is Disposition.OUTAGE:
             _log.error(
                 "event=client_credential_failing error=%s codes=%s", error.error, error.codes
@@ -96,22 +92,11 @@ class Door:
 
     def failure(self, error: SubmissionError) -> Failure:
         """Tell what an SMTP failure means, by its phase and reply."""
-        reply = error.reply
-        if reply:
-            guidance = for_reply(error.phase.value, reply.code, reply.enhanced, reply.text)
-        else:
-            guidance = for_code(
-                "starttls-unavailable" if error.phase is Phase.STARTTLS else "smtp-unreachable"
-            )
         return Failure(
             phase=error.phase.value,
-            guidance=guidance,
-            values={"reply": _line(reply.code, reply.enhanced, reply.text)} if reply else {},
-            reply=reply,
+            guidance=explain_submission(error),
+            values={"reply": one_line(error.reply)},
+            reply=error.reply,
             outcome_unknown=error.outcome_unknown,
             refused=tuple((one.address, one.reply) for one in error.refused),
         )
-
-
-def _line(code: int, enhanced: str | None, text: str) -> str:
-    return " ".join(part for part in (str(code), enhanced, text[:300]) if part)

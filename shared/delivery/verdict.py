@@ -203,7 +203,7 @@ OWN_PHASES = frozenset({"mail", "rcpt", "data", "content"})
 
 def recheck_delay(count: int) -> timedelta:
     """Return how long to wait before looking again whether an obstacle is gone."""
-    return min(FIRST_RECHECK * 2 ** min(count, 10), LONGEST_RECHECK)
+    return min(FIRST_RECHECK * float(2 ** min(count, 10)), LONGEST_RECHECK)
 
 
 def _attempted(
@@ -213,4 +213,4 @@ def _attempted(
 
 
 def _delay(count: int, jitter: float) -> timedelta:
-    return min(FIRST_DELAY * 2 ** min(count, 12), LONGEST_DELAY) * jitter
+    return min(FIRST_DELAY * float(2 ** min(count, 12)), LONGEST_DELAY) * jitter

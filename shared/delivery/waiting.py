@@ -29,7 +29,7 @@ class Wakeups(Protocol):
 
 
 class Waiting:
-    """Drains and waits. The drain goes on, and the wake-up stays, when the caller's time is over."""
+    """Drains and waits; drain and wake-up go on when the caller's time is over."""
 
     def __init__(
         self,

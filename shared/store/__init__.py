@@ -1,1 +1,1 @@
-"""Where things are kept: a partition per mailbox, content there or in Blob, secrets in the vault."""
+"""Where things are kept: a partition per mailbox, large content in Blob, secrets in the vault."""

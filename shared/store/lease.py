@@ -295,7 +295,13 @@ class Resting:
 
 @dataclass(frozen=True, slots=True)
 class Busy:
-    """Somebody else is draining the mailbox and now knows that it was asked for."""
+    """Somebody else is draining the mailbox and now knows that it was asked for.
+
+    That somebody may be dead: whoever was the first to leave word (*again_at* is set) has the
+    mailbox woken once more when the lease would have run out.
+    """
+
+    again_at: datetime | None
 
 
 def acquire(table: Table, account: str, now: datetime) -> Lease | Busy | Resting | None:
@@ -311,13 +317,15 @@ def acquire(table: Table, account: str, now: datetime) -> Lease | Busy | Resting
         row, etag = found
         until, wake_at, rest = (moment(row[key]) for key in ("until", "wake_at", "rest_until"))
         if row["holder"] and until and now < until + GRACE:
-            if row["wanted"] or _mark_wanted(table, account, etag):
-                return Busy()
+            if row["wanted"]:
+                return Busy(None)
+            if _mark_wanted(table, account, etag):
+                return Busy(until + GRACE + timedelta(seconds=1))
         elif rest and wake_at and now < rest and now + NEAR < wake_at:
             return Resting(wake_at)
         elif lease := _take(table, account, row, etag, now):
             return lease
-    return Busy()
+    return Busy(now + LEASE_TIME)
 
 
 def _mark_wanted(table: Table, account: str, etag: str) -> bool:

@@ -338,7 +338,7 @@ class Mailboxes:
         return next((r["RowKey"] for r in rows if r["RowKey"].endswith(record.id)), None)
 
     def content_writes(self, record: Record) -> list[Write]:
-        """Return the write that deletes a content in the partition once it is not needed."""
+        """Return the write that deletes a content in the partition when it is done."""
         if record.content_in_blob or not _is_content_done(record):
             return []
         return [Write(Kind.DELETE, content_key(record.id), {})]
@@ -422,9 +422,7 @@ def with_obstacle(account: Account, obstacle: Obstacle | None, now: datetime) ->
 
 def _is_content_done(record: Record) -> bool:
     """Failed and uncertain messages keep their content: they may be tried again on request."""
-    return (
-        record.status in (MessageStatus.SENT, MessageStatus.CANCELLED)
-    )
+    return record.status in (MessageStatus.SENT, MessageStatus.CANCELLED)
 
 
 def _is_over(created_at: str, now: datetime) -> bool:

@@ -53,7 +53,7 @@ def pack(prefix: str, value: bytes) -> Entity:
 
 def unpack(prefix: str, entity: Mapping[str, Any]) -> bytes:
     """Put together what ``pack`` cut."""
-    pieces = []
+    pieces: list[bytes] = []
     while (piece := entity.get(f"{prefix}{len(pieces):02d}")) is not None:
         pieces.append(piece)
     return pieces[0] if len(pieces) == 1 else b"".join(pieces)

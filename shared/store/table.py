@@ -70,7 +70,7 @@ class Table:
             entity = self._reached(lambda: self._client.get_entity(partition, row))
         except RowMissingError:
             return None
-        return dict(entity), entity.metadata["etag"]
+        return dict(entity), entity.metadata["etag"] or ""
 
     def range(
         self,

@@ -42,7 +42,7 @@ class Wakeups:
             sent = self._queue.send_message(
                 account, visibility_timeout=hidden, time_to_live=FOREVER
             )
-            return Sent(sent.id, sent.pop_receipt)
+            return Sent(sent.id, sent.pop_receipt or "")
 
         return _reached(self._queue, put)
 
