@@ -43,6 +43,7 @@ class Script:
     hang_up_after: int | None = None  # octets of content
     speak_before_content: str = ""
     pause_before_354: float = 0.0
+    farewell_after_content: str = ""
 
 
 class _HungUpError(Exception):
@@ -84,8 +85,8 @@ class ScriptedServer:
             self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
         for sock in self._open:
-            with contextlib.suppress(OSError):
-                sock.shutdown(socket.SHUT_RDWR)
+            with contextlib.suppress(OSError):  # not SSLSocket's own, which is not for threads
+                socket.socket.shutdown(sock, socket.SHUT_RDWR)
         for thread in self._threads:
             thread.join(10)
             assert not thread.is_alive()
@@ -199,6 +200,9 @@ class _Conversation:
             raise
         self.server.contents.append(content)
         self.say("CONTENT")
+        if script.farewell_after_content:
+            time.sleep(0.1)
+            self.send(script.farewell_after_content)
 
     def say(self, step: str) -> str:
         answer = self.server.answer(step)

@@ -609,16 +609,14 @@ def test_a_break_of_the_chained_reply_concerns_the_first_message_only(
 def test_an_idle_session_is_alive_until_the_server_speaks_or_goes(
     listen: Listen, connect: Connect
 ) -> None:
-    scripted = listen()
-    session = connect(scripted)
+    session = connect(listen(farewell_after_content="421 4.4.1 Connection timed out"))
 
     assert session.is_alive()
     session.submit(envelope(), CONTENT)
     assert session.is_alive()
-    for sock in scripted._open:
-        if isinstance(sock, ssl.SSLSocket):
-            sock.sendall(b"421 4.4.1 Connection timed out\r\n")
-    time.sleep(0.05)
+    waited = time.monotonic()
+    while session.is_alive() and time.monotonic() < waited + 5:
+        time.sleep(0.01)
 
     assert not session.is_alive()
     error = failure(lambda: session.submit(envelope(), CONTENT))
