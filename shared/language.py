@@ -1,4 +1,4 @@
-"""Which of our two languages a person reads, from what the browser or the caller says it prefers."""
+"""Which of our two languages a person reads, from what the browser or the caller prefers."""
 
 DEFAULT = "nb"
 """Spoken when nothing that was asked for is known."""

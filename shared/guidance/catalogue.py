@@ -79,7 +79,7 @@ def every_code() -> tuple[str, ...]:
 
 @functools.cache
 def source(name: str) -> Mapping[str, Mapping[str, Any]]:
-    """Return the raw rows of one file: *name* is ``smtp.toml``, ``entra.toml`` or ``problems.toml``."""
+    """Return the raw rows of the file *name* beside this module."""
     with Path(__file__).with_name(name).open("rb") as file:
         return tomllib.load(file)
 

@@ -1,7 +1,7 @@
-"""What an error of Entra's means: ``error`` and ``suberror`` decide, AADSTS numbers choose the words.
+"""What an error of Entra's means: ``error`` decides, AADSTS numbers choose the words.
 
-Microsoft changes numbers and prose without notice (RFC 6749 section 5.2 names the errors that last),
-so a number never turns a fault of ours, or one that passes, into one of the customer's.
+Microsoft changes numbers and prose without notice; what lasts is ``error`` (RFC 6749 section 5.2).
+So a number never turns a fault of ours, or one that passes, into one of the customer's.
 """
 
 import functools
@@ -44,12 +44,10 @@ def for_token_error(
         for row in _by_number().get(number, ()):
             if _accepts(row, error):
                 return for_code(row)
-    row = _named("suberrors").get(suberror)
-    if row and _accepts(row, error):
-        return for_code(row)
-    row = _named("subcodes").get((subcode or "").lower())
-    if row and _accepts(row, error):
-        return for_code(row)
+    for member, value in (("suberrors", suberror), ("subcodes", (subcode or "").lower())):
+        named = _named(member).get(value)
+        if named and _accepts(named, error):
+            return for_code(named)
     row = _named("answers_for").get(error, "unknown-token-error")
     if codes or suberror or row == "unknown-token-error":
         _log.warning(

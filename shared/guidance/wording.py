@@ -10,7 +10,7 @@ NEUTRAL: Mapping[str, Mapping[str, str]] = {
     "address": {"nb": "avsenderadressen", "en": "the sender address"},
     "product": {"nb": "programmet", "en": "the program"},
     "tenant": {"nb": "organisasjonen", "en": "the organisation"},
-    "client_id": {"nb": "appens ID", "en": "the app’s ID"},
+    "client_id": {"nb": "appens ID", "en": "the ID of the app"},
     "signed_in_as": {"nb": "en annen bruker", "en": "another user"},
     "reply": {"nb": "ikke oppgitt", "en": "not given"},
     "admin_consent_url": {
@@ -49,7 +49,7 @@ def words_for(guidance: Guidance, *, language: str, values: Mapping[str, str]) -
 
 
 def commands_for(guidance: Guidance, *, values: Mapping[str, str]) -> tuple[str, ...]:
-    """Return the row's PowerShell lines, each value one argument; ``<name>`` where none is known."""
+    """Return the row's command lines, each value one argument; ``<name>`` where none is known."""
     return tuple(
         _PLACEHOLDER.sub(lambda found: _argument(found[1], values), line)
         for line in guidance.commands
