@@ -64,7 +64,7 @@ def parser() -> argparse.ArgumentParser:
 def port(text: str) -> int:
     """A TCP port; 0 takes a free one."""
     number = int(text)
-    if not 0 <= number < 65_536:  # noqa: PLR2004
+    if not 0 <= number < 65_536:
         raise argparse.ArgumentTypeError("a port is 0 to 65535")
     return number
 

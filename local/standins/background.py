@@ -30,6 +30,7 @@ class Background:
             self._users -= 1
             if self._users or self._loop is None or self._thread is None:
                 return
+            asyncio.run_coroutine_threadsafe(_end_conversations(), self._loop).result(10)
             self._loop.call_soon_threadsafe(self._loop.stop)
             self._thread.join(10)
             self._loop.close()
@@ -49,6 +50,14 @@ class Background:
         """Run *work* on the loop, without waiting."""
         if self._loop is not None:
             self._loop.call_soon_threadsafe(work)
+
+
+async def _end_conversations() -> None:
+    """End what still waits, such as a conversation that was told to hang."""
+    waiting = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in waiting:
+        task.cancel()
+    await asyncio.gather(*waiting, return_exceptions=True)
 
 
 BACKGROUND = Background()

@@ -7,6 +7,9 @@ from datetime import UTC, datetime
 PASSWORD = "Sommer-2026!"  # of every person who was not given another
 
 
+EVER = datetime.min.replace(tzinfo=UTC)
+
+
 @dataclass(slots=True)
 class Tenant:
     """A customer's Microsoft 365 organisation."""
@@ -34,7 +37,7 @@ class Person:
     blocked: bool = False
     assigned: bool = True
     admin: bool = False
-    valid_from: datetime = datetime.min.replace(tzinfo=UTC)
+    valid_from: datetime = EVER
     consent: set[str] = field(default_factory=set)
 
 

@@ -43,8 +43,6 @@ class EventGrid(StandIn):
     def answer(self, request: Request) -> Response:
         if request.path != "/api/events" or request.method != "POST":
             return _refused(404, "NotFound", "The topic has no such path.")
-        if request.query.get("api-version") != API_VERSION:
-            return _refused(400, "BadRequest", "The api-version is not supported.")
         if not self._identity.verify(request.bearer(), AUDIENCE, AUDIENCE + "/"):
             return _refused(401, "Unauthorized", "The request is not authorized.")
         if len(request.body) > SIZE_LIMIT:
@@ -52,8 +50,11 @@ class EventGrid(StandIn):
         if request.headers.get("content-type", "").partition(";")[0].strip() != BATCH:
             return _refused(415, "UnsupportedMediaType", f"{BATCH} expected.")
         batch = request.json()
-        if not isinstance(batch, list) or not all(_is_event(event) for event in batch):
-            return _refused(400, "BadRequest", "The batch is not of CloudEvents 1.0.")
+        asked = request.query.get("api-version") == API_VERSION
+        if not asked or not isinstance(batch, list) or not all(map(_is_event, batch)):
+            return _refused(
+                400, "BadRequest", "Neither the api-version nor the events may be others."
+            )
         self.events.extend(batch)
         return Response(200)
 

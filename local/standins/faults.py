@@ -1,4 +1,4 @@
-"""Faults on demand: what a stand-in does instead of answering, how often, and for which endpoint."""
+"""Faults on demand: what a stand-in does instead of answering, how often, and where."""
 
 from dataclasses import dataclass
 

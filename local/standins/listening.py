@@ -48,7 +48,7 @@ class Listener:
         except OSError:
             listening.close()
             raise
-        listening.setblocking(False)
+        listening.settimeout(0)
         loop = asyncio.get_running_loop()
         self._server = await loop.create_server(
             self._factory, sock=listening, ssl=self._tls, backlog=BACKLOG

@@ -46,7 +46,7 @@ class SigningKey:
             text = RSAAlgorithm.to_jwk(self._public)
         else:
             text = ECAlgorithm.to_jwk(self._public)
-        public = json.loads(text) if isinstance(text, str) else dict(text)
+        public: dict[str, Any] = json.loads(text) if isinstance(text, str) else dict(text)
         public.pop("key_ops", None)
         return public | {"kid": self.kid, "use": "sig", "alg": self.algorithm}
 

@@ -5,7 +5,6 @@ import dataclasses
 import inspect
 from collections import deque
 from collections.abc import Callable
-from datetime import datetime
 from typing import Any
 
 
@@ -30,17 +29,14 @@ def described(standin: object) -> dict[str, str]:
 
 
 def plain(value: object) -> Any:  # noqa: ANN401 - what JSON can hold
-    """*value* as JSON can hold it: dataclasses as objects, times as text, bytes as base64."""
+    """*value* as JSON can hold it: dataclasses as objects, bytes as base64, the rest as text."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {f.name: plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
     if isinstance(value, dict):
         return {str(key): plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple | set | frozenset | deque):
         return [plain(item) for item in value]
-    if isinstance(value, datetime):
-        return value.isoformat()
     if isinstance(value, bytes):
         return base64.b64encode(value).decode()
-    if value is None or isinstance(value, str | int | float | bool):
-        return value
-    return str(value)
+    simple = value is None or isinstance(value, str | int | float | bool)
+    return value if simple else str(value)

@@ -1,4 +1,4 @@
-"""Our app registration as Entra knows it: redirect URIs, permissions, and how the client proves itself."""
+"""Our app registration: redirect URIs, permissions, and how the client proves itself."""
 
 import hmac
 from urllib.parse import urlsplit
@@ -34,6 +34,15 @@ class Application:
         """As registered: its permission and credentials in order."""
         self.permissions = {SMTP_SEND}
         self.broken_credential = None
+
+    def find_fault(self, query: dict[str, str], tenant: str) -> RefusedError | None:
+        """Why a browser with *query* must not be sent back: client or redirect URI unknown."""
+        client, uri = query.get("client_id", ""), query.get("redirect_uri", "")
+        if client.lower() != self.client_id:
+            return RefusedError(700016, client_id=client, tenant=tenant)
+        if not self.may_redirect_to(uri):
+            return RefusedError(50011, redirect_uri=uri, client_id=client)
+        return None
 
     def may_redirect_to(self, uri: str) -> bool:
         """Exact and case-sensitive, but the port of a loopback address does not count."""

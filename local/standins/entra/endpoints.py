@@ -50,9 +50,9 @@ class Entra(Administration):
     def answer(self, request: Request) -> Response:
         tenant = request.path.strip("/").partition("/")[0]
         endpoint = self.endpoint(request)
+        if not self._knows(tenant):
+            return self._refused(RefusedError(90002, tenant=tenant), request)
         try:
-            if tenant not in ANYONE and self.directory.tenant(tenant) is None:
-                raise RefusedError(90002, tenant=tenant)
             return self._dispatch(endpoint, tenant, request)
         except RefusedError as refused:
             self.counters[f"refused {refused.number}"] += 1
@@ -79,23 +79,29 @@ class Entra(Administration):
 
     def _dispatch(self, endpoint: str, tenant: str, request: Request) -> Response:
         match request.method, endpoint:
-            case "GET", "discovery":
-                return Response(200, self._discovery(tenant))
-            case "GET", "keys":
-                return Response(200, {"keys": [self.tokens.key.jwk()]})
-            case "GET", "instance":
-                return Response(200, self._instance())
+            case "GET", "discovery" | "keys" | "instance":
+                return Response(200, self._metadata(endpoint, tenant))
             case "POST", "token":
                 return self._token(tenant, request)
-            case "GET", "authorize":
-                self.authorizations.append(dict(request.query))
-                return self._shown(self.sign_ins.begin(tenant, dict(request.query)), request)
-            case "GET", "adminconsent":
-                step = self.sign_ins.begin_admin_consent(tenant, dict(request.query))
-                return self._shown(step, request)
+            case "GET", "authorize" | "adminconsent":
+                return self._shown(self._begun(endpoint, tenant, dict(request.query)), request)
             case "POST", "login" | "mfa" | "consent" | "cancel":
                 return self._shown(self._submitted(endpoint, request.form()), request)
         return Response(404, "<html><body><h1>404</h1></body></html>")
+
+    def _metadata(self, endpoint: str, tenant: str) -> dict[str, Any]:
+        if endpoint == "keys":
+            return {"keys": [self.tokens.key.jwk()]}
+        return self._discovery(tenant) if endpoint == "discovery" else self._instance()
+
+    def _begun(self, endpoint: str, tenant: str, query: dict[str, str]) -> Step:
+        if endpoint == "adminconsent":
+            return self.sign_ins.begin_admin_consent(tenant, query)
+        self.authorizations.append(query)
+        return self.sign_ins.begin(tenant, query)
+
+    def _knows(self, tenant: str) -> bool:
+        return tenant in ANYONE or self.directory.tenant(tenant) is not None
 
     def _submitted(self, endpoint: str, form: dict[str, str]) -> Step:
         visit = self.sign_ins.visit(form.get("ctx", ""))

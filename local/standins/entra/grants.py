@@ -110,14 +110,7 @@ def check_person(grant: Grant, scopes: frozenset[str] | None) -> None:
     person = grant.person
     if not person.enabled:
         raise RefusedError(50057)
-    if grant.expired:
-        raise RefusedError(700082, issued=f"{grant.issued_at:%Y-%m-%dT%H:%M:%S.%f}Z")
-    if grant.issued_at < person.valid_from:
-        raise RefusedError(
-            50173,
-            issued=f"{grant.issued_at:%Y-%m-%dT%H:%M:%S.%f}Z",
-            valid_from=f"{person.valid_from:%Y-%m-%dT%H:%M:%S.%f}Z",
-        )
+    _check_age(grant)
     if person.tenant.application_disabled:
         raise RefusedError(7000112)
     if person.blocked:
@@ -129,6 +122,18 @@ def check_person(grant: Grant, scopes: frozenset[str] | None) -> None:
     consented = (person.consent | person.tenant.admin_consent) & grant.scopes
     if not scopes - OIDC_SCOPES <= consented:
         raise RefusedError(65001, username=person.username)
+
+
+def _check_age(grant: Grant) -> None:
+    person = grant.person
+    if grant.expired:
+        raise RefusedError(700082, issued=f"{grant.issued_at:%Y-%m-%dT%H:%M:%S.%f}Z")
+    if grant.issued_at < person.valid_from:
+        raise RefusedError(
+            50173,
+            issued=f"{grant.issued_at:%Y-%m-%dT%H:%M:%S.%f}Z",
+            valid_from=f"{person.valid_from:%Y-%m-%dT%H:%M:%S.%f}Z",
+        )
 
 
 def _check_verifier(code: Code, verifier: str) -> None:

@@ -125,7 +125,8 @@ def _document(lang: str, inner: str, words: dict[str, str]) -> str:
         f'<!doctype html><html lang="{lang}"><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width,initial-scale=1">'
         f"<title>{words['sign-in']}</title><style>{STYLE}</style>"
-        f'<main><p class="brand">Microsoft</p>{inner}<p class="note">{words["stand-in"]}</p></main>'
+        f'<main><p class="brand">Microsoft</p>{inner}'
+        f'<p class="note">{words["stand-in"]}</p></main>'
     )
 
 

@@ -1,5 +1,6 @@
 """What Entra refuses and how it says so: AADSTS number, OAuth error, suberror, words."""
 
+import json
 import uuid
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -221,9 +222,8 @@ def document(refused: RefusedError, *, host: str, correlation: str | None) -> di
     }
     if refused.row.suberror:
         body["suberror"] = refused.row.suberror
-    if refused.number == 53003:  # noqa: PLR2004
+    if refused.number == 53003:
         policy = str(uuid.uuid4())
-        body["claims"] = (
-            '{"access_token":{"capolids":{"essential":true,"values":["%s"]}}}' % policy
-        )
+        required = {"capolids": {"essential": True, "values": [policy]}}
+        body["claims"] = json.dumps({"access_token": required})
     return body

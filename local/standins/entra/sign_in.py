@@ -1,4 +1,4 @@
-"""The sign-in as a sequence of steps: password, second factor, consent, and back to the application."""
+"""The sign-in as steps: password, second factor, consent, back to the application."""
 
 import secrets
 from dataclasses import dataclass
@@ -77,15 +77,9 @@ class SignIns:
 
     def begin(self, tenant: str, query: dict[str, str]) -> Step:
         """An authorization request (RFC 6749 section 4.1.1)."""
-        application, client = self._application, query.get("client_id", "")
-        try:
-            if client.lower() != application.client_id:
-                raise RefusedError(700016, client_id=client, tenant=tenant)
-            if not application.may_redirect_to(query.get("redirect_uri", "")):
-                uri = query.get("redirect_uri", "")
-                raise RefusedError(50011, redirect_uri=uri, client_id=client)
-        except RefusedError as refused:
-            return Page("error", refused=refused)
+        unknown = self._application.find_fault(query, tenant)
+        if unknown is not None:
+            return Page("error", refused=unknown)
         try:
             scopes = self._check(query)
         except RefusedError as refused:
@@ -98,11 +92,10 @@ class SignIns:
 
     def begin_admin_consent(self, tenant: str, query: dict[str, str]) -> Step:
         """An admin was sent here to approve the application for the whole tenant."""
+        unknown = self._application.find_fault(query, tenant)
+        if unknown is not None:
+            return Page("error", refused=unknown)
         try:
-            if query.get("client_id", "").lower() != self._application.client_id:
-                raise RefusedError(700016, client_id=query.get("client_id", ""), tenant=tenant)
-            if not self._application.may_redirect_to(query.get("redirect_uri", "")):
-                raise RefusedError(50011, redirect_uri=query.get("redirect_uri", ""))
             scopes = self._application.check_scopes(query.get("scope", ""))
         except RefusedError as refused:
             return Page("error", refused=refused)

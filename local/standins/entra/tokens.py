@@ -1,4 +1,4 @@
-"""The tokens Entra makes: access tokens for Exchange, ID tokens, opaque codes and refresh tokens."""
+"""The tokens Entra makes: for Exchange, about the person, and opaque ones for itself."""
 
 import base64
 import secrets

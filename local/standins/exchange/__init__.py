@@ -1,4 +1,4 @@
-"""Exchange Online's client submission: SMTP with STARTTLS and XOAUTH2, and the mailboxes behind it."""
+"""Exchange Online's client submission: SMTP, STARTTLS, XOAUTH2, and the mailboxes behind."""
 
 from local.standins.exchange.server import Exchange
 

@@ -135,7 +135,7 @@ class Connection(asyncio.Protocol):
         self._upgrading = self._loop.create_task(self._handshake(context, then))
 
     async def _handshake(self, context: ssl.SSLContext, then: Callable[[], None]) -> None:
-        while self._flights:
+        if self._flights:
             await asyncio.sleep(self.round_trip)
         transport = self._transport
         if transport is None:

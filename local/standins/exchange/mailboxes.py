@@ -54,7 +54,7 @@ class Mailbox:
 
 @dataclass(frozen=True, slots=True)
 class Delivered:
-    """A message that was answered for with 250, or stored without an answer reaching the client."""
+    """A message that was stored, whether or not the 250 reached the client."""
 
     id: int
     mail_from: str
@@ -112,7 +112,7 @@ class Mailboxes:
         mailbox = self.the(username)
         return mailbox if mailbox.licensed else None
 
-    def store(  # noqa: PLR0913 - a message is all of these
+    def store(
         self,
         mailbox: Mailbox,
         mail_from: str,

@@ -182,7 +182,7 @@ class Exchange:
 
     @verb
     def present_certificate(self, kind: str = "stranger") -> None:
-        """TLS with a certificate of a stranger's CA, one for another name, or (own) the right one."""
+        """What TLS shows: ``stranger`` (another CA), ``other-name``, or its ``own`` again."""
         self._stranger = None
         if kind != "own":
             self._stranger = self._trust.wrong_context(kind)

@@ -22,21 +22,25 @@ DISABLED = (
 
 def check(line: bytes, exchange: "Exchange") -> Mailbox | str:
     """The mailbox that *line* authenticates, or the refusal."""
-    try:
-        text = base64.b64decode(line, validate=True).decode()
-    except (binascii.Error, UnicodeDecodeError):
-        return UNSUCCESSFUL  # a lone * too: RFC 4954 wants 501, Exchange says 535
-    found = RESPONSE.fullmatch(text)
-    if found is None:
-        return UNSUCCESSFUL
-    token = exchange.read_token(found[2])
-    if token is None or token.expires_at < time.time() or "SMTP.Send" not in token.scopes:
-        return UNSUCCESSFUL
-    if token.username.lower() != found[1].lower():
-        return UNSUCCESSFUL
-    mailbox = exchange.mailboxes.submitter(found[1])
+    user = _authenticated(line, exchange)
+    mailbox = exchange.mailboxes.submitter(user) if user else None
     if mailbox is None:
         return UNSUCCESSFUL
     if not mailbox.may_use_smtp():
         return DISABLED.format(who="Tenant" if mailbox.smtp_auth is None else "Mailbox")
     return mailbox
+
+
+def _authenticated(line: bytes, exchange: "Exchange") -> str | None:
+    """The user that *line* names, when the token is theirs, for SMTP.Send, and not expired."""
+    try:
+        text = base64.b64decode(line, validate=True).decode()
+    except (binascii.Error, UnicodeDecodeError):
+        return None  # a lone * too: RFC 4954 wants 501, Exchange says 535
+    found = RESPONSE.fullmatch(text)
+    token = exchange.read_token(found[2]) if found else None
+    if found is None or token is None:
+        return None
+    if token.expires_at < time.time() or "SMTP.Send" not in token.scopes:
+        return None
+    return token.username if token.username.lower() == found[1].lower() else None

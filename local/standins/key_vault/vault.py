@@ -21,6 +21,20 @@ from local.standins.web import Request, Response
 API_VERSIONS = ("2026-04-01", "2025-07-01", "7.6", "7.5", "7.4", "7.3", "7.2", "7.1", "7.0")
 PAGE_SIZE = 25
 VAULT_RESOURCE = "https://vault.azure.net"
+OPERATIONS = {
+    ("PUT", "secrets", "{name}"): "set",
+    ("GET", "secrets"): "list",
+    ("GET", "secrets", "{name}"): "get",
+    ("GET", "secrets", "{name}", "{version}"): "get",
+    ("GET", "secrets", "{name}", "versions"): "versions",
+    ("PATCH", "secrets", "{name}"): "update",
+    ("PATCH", "secrets", "{name}", "{version}"): "update",
+    ("DELETE", "secrets", "{name}"): "delete",
+    ("GET", "deletedsecrets"): "list-deleted",
+    ("GET", "deletedsecrets", "{name}"): "get-deleted",
+    ("POST", "deletedsecrets", "{name}", "recover"): "recover",
+    ("DELETE", "deletedsecrets", "{name}"): "purge",
+}
 INNER = {
     "ForbiddenByRbac": "Caller is not authorized to perform action on resource.",
     "ForbiddenByFirewall": "Client address is not authorized and caller is not a trusted service.",
@@ -84,7 +98,7 @@ class KeyVault(StandIn):
 
     @verb
     def forbid(self, times: int = 0, inner: str = "ForbiddenByRbac") -> None:
-        """Answer 403 the next *times* (0: until restored); ForbiddenByRbac or ForbiddenByFirewall."""
+        """Answer 403 the next *times* (0: until restored), by ForbiddenByRbac or ...Firewall."""
         self.fail_next(times, inner)
 
     @verb
@@ -93,29 +107,14 @@ class KeyVault(StandIn):
         self.secrets.clear()
 
     def endpoint(self, request: Request) -> str:
-        """The operation, as ``get``, ``set``, ``list``, ``versions``, ``update``, ``delete`` ..."""
-        match request.method, request.path.strip("/").split("/"):
-            case "PUT", ["secrets", _]:
-                return "set"
-            case "GET", ["secrets"]:
-                return "list"
-            case "GET", ["secrets", _, "versions"]:
-                return "versions"
-            case "GET", ["secrets", _] | ["secrets", _, _]:
-                return "get"
-            case "PATCH", ["secrets", _, _] | ["secrets", _]:
-                return "update"
-            case "DELETE", ["secrets", _]:
-                return "delete"
-            case "GET", ["deletedsecrets"]:
-                return "list-deleted"
-            case "GET", ["deletedsecrets", _]:
-                return "get-deleted"
-            case "POST", ["deletedsecrets", _, "recover"]:
-                return "recover"
-            case "DELETE", ["deletedsecrets", _]:
-                return "purge"
-        return "unknown"
+        """The operation: ``get``, ``set``, ``versions``, ``list-deleted`` ..."""
+        shape = tuple(
+            part if place != 1 else "{name}"
+            for place, part in enumerate(request.path.strip("/").split("/"))
+        )
+        if len(shape) == 3 and shape[0] == "secrets" and shape[2] != "versions":
+            shape = ("secrets", "{name}", "{version}")
+        return OPERATIONS.get((request.method, *shape), "unknown")
 
     def answer(self, request: Request) -> Response:
         if not request.bearer():
