@@ -6,8 +6,6 @@ import sys
 import threading
 from types import FrameType
 
-from local.azurite import AzuriteError
-from local.demo.functions import HostFailedError, tail
 from local.demo.job import play
 from local.demo.report import Report, StepFailedError
 from local.demo.stack import PASSWORD, USERNAME, Stack, running
@@ -32,8 +30,8 @@ def main() -> int:
             if not options.once:
                 _print_addresses(stack)
                 threading.Event().wait()
-    except (StepFailedError, AzuriteError, HostFailedError) as error:
-        print(f"The stack could not be started: {error}", file=sys.stderr)
+    except StepFailedError:
+        print("\nThe stack could not be started.", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("\nStopped.")
@@ -52,7 +50,10 @@ def _play(stack: Stack, report: Report) -> None:
     if report.held:
         print("\nAll of it held.", flush=True)
     else:
-        print(f"\nNot all of it held. The end of the host's log:\n{tail(stack.log)}", flush=True)
+        said = stack.log.read_text("utf-8").splitlines()
+        print(
+            "\nNot all of it held. The end of the host's log:", *said[-25:], sep="\n", flush=True
+        )
 
 
 def _print_addresses(stack: Stack) -> None:

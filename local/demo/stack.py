@@ -1,5 +1,6 @@
 """The whole local stack: Azurite, the stand-ins, the Functions host and the page, put together."""
 
+import socket
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -9,9 +10,10 @@ from tempfile import TemporaryDirectory
 
 from local import azurite
 from local.azurite import Azurite
-from local.demo import functions
 from local.demo.report import Report
 from local.demo.server import Delivered, Session, listening_socket, page_application, serving
+from local.host import process
+from local.host.process import HostProcess
 from local.standins import Stack as StandIns
 from local.standins.directory import PASSWORD
 
@@ -99,25 +101,44 @@ def running(report: Report, *, page_port: int = 0, api_port: int = 0) -> Iterato
             report.note(f"process {storage.process.pid}, {storage.table_endpoint}")
         with report.step("Stand-ins: Entra, Exchange, Key Vault, identity, issuer, Event Grid"):
             standins = running_now.enter_context(StandIns(only=OUTSIDE, folder=folder / "trust"))
-            standins.exchange.grant_send_as(USERNAME, SHARED)
+            prepare(standins)
             report.note(f"sign-in {standins.entra.url}, SMTP port {standins.exchange.port}")
         stack = Stack(
             azurite=storage,
             standins=standins,
-            public_url=f"http://localhost:{api_port or functions.free_port()}",
+            public_url=f"http://localhost:{api_port or free_port()}",
             page_url=f"http://localhost:{listening.getsockname()[1]}",
             log=folder / "host.log",
         )
         with report.step("Functions host"):
-            process = running_now.enter_context(_host(stack))
-            report.note(f"process {process}, {stack.api}")
+            host = running_now.enter_context(_host(stack))
+            report.note(f"process {host.process.pid}, {stack.api}")
+            report.note(f"{len(host.functions)} functions, log {stack.log}")
         application = page_application(stack.session, stack.inbox, stack.api)
         running_now.enter_context(serving(application, listening))
         yield stack
 
 
+def prepare(standins: StandIns) -> None:
+    """Let the mailbox owner send as the shared mailbox too."""
+    standins.exchange.grant_send_as(USERNAME, SHARED)
+
+
+def free_port() -> int:
+    """A port on 127.0.0.1 that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
 @contextmanager
-def _host(stack: Stack) -> Iterator[int]:
+def _host(stack: Stack) -> Iterator[HostProcess]:
+    """Run the Functions host, and keep what it writes in a file as well."""
     port = int(stack.public_url.rpartition(":")[2])
-    with functions.running(port, stack.settings(), stack.log) as process:
-        yield process
+    with stack.log.open("a", encoding="utf-8", buffering=1) as log:
+
+        def keep(line: str) -> None:
+            log.write(line + "\n")
+
+        with process.running(stack.settings(), port=port, on_line=keep) as host:
+            yield host
