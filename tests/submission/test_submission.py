@@ -572,7 +572,7 @@ def test_another_message_than_the_chained_one_ends_the_session_without_a_final_d
     assert not error.outcome_unknown
     scripted.wait_until_idle()
     assert scripted.contents == [CONTENT]
-    assert scripted.unfinished == [b""]
+    assert scripted.unfinished in ([], [b""])  # hung up before or after the server's 354
 
 
 def test_a_chained_message_is_dropped_when_the_session_is_closed(
