@@ -251,6 +251,7 @@ class Browser:
             product=self._product,
             status=status,
             headers=headers,
+            home=f"{self._allowed_origins[0]}/",
             **values,
         )
 
