@@ -124,7 +124,7 @@ class Server:
 
     def _begin_session(self, dialogue: Dialogue, response: bytes) -> "Session":
         own_name = self._own_name or address_literal(dialogue.connection.own_address)
-        ehlo = encode_ehlo(own_name or "[127.0.0.1]")
+        ehlo = encode_ehlo(own_name or "")
         dialogue.require(dialogue.read(), 2)
         self._start_tls(dialogue, Extensions.from_reply(dialogue.require(dialogue.ask(ehlo), 2)))
         dialogue.phase = Phase.AUTH
