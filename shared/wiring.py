@@ -5,6 +5,7 @@ trigger does not ask for is never imported, which is what keeps cold starts shor
 """
 
 import functools
+import logging
 import os
 import secrets
 import ssl
@@ -52,6 +53,15 @@ WAITERS = 64
 def now() -> datetime:
     """Return the time, in UTC."""
     return datetime.now(UTC)
+
+
+def start() -> None:
+    """Check the settings, so that wrong ones stop the start, and quieten the SDKs.
+
+    Their loggers write every request with its headers at INFO. Raises ConfigError.
+    """
+    config()
+    logging.getLogger("azure").setLevel(logging.WARNING)
 
 
 @functools.cache
