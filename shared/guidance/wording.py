@@ -24,6 +24,7 @@ NEUTRAL: Mapping[str, Mapping[str, str]] = {
     "scope": {"nb": "mail.accounts eller mail.send", "en": "mail.accounts or mail.send"},
     "limit": {"nb": "en fast grense", "en": "a fixed limit"},
     "allow": {"nb": "de som står i Allow", "en": "those in the Allow field"},
+    "reason": {"nb": "ikke oppgitt", "en": "not given"},
     "status": {"nb": "ikke oppgitt", "en": "not given"},
     "command": {"nb": "kommandoen på siden for IT", "en": "the command on the page for IT"},
     "link": {"nb": "lenken på siden for IT", "en": "the link on the page for IT"},

@@ -303,7 +303,7 @@ def test_no_value_breaks_a_problem_or_a_line(
     assert all(line.isprintable() for line in commands_for(row, values=values))
 
 
-def test_every_code_raised_anywhere_has_a_row() -> None:
+def test_every_code_given_to_a_person_or_a_message_has_a_row() -> None:
     raised = {
         (path.relative_to(ROOT).as_posix(), node.args[0].value)
         for room in ("shared", "functions")
@@ -311,7 +311,7 @@ def test_every_code_raised_anywhere_has_a_row() -> None:
         for node in ast.walk(ast.parse(path.read_text("utf-8")))
         if isinstance(node, ast.Call)
         and isinstance(node.func, ast.Name)
-        and node.func.id in ("ServiceError", "Trouble", "for_code", "refuse", "given_up")
+        and node.func.id in ("ServiceError", "Trouble", "Obstacle", "for_code", "refuse")
         and node.args
         and isinstance(node.args[0], ast.Constant)
     }
