@@ -5,6 +5,8 @@ import time
 import uuid
 from collections.abc import Awaitable, Callable, Mapping
 
+from azure.core.exceptions import AzureError
+
 from local.host.functions import Function
 from local.host.wire import TypedData
 from local.host.worker import InvocationError, Outcome, Worker
@@ -56,4 +58,7 @@ class Executor:
         for binding in function.outputs:
             value = outcome.values.get(binding["name"])
             if binding["type"] == "queue" and value is not None:
-                await self._write_output(binding, value)
+                try:
+                    await self._write_output(binding, value)
+                except AzureError as error:
+                    raise InvocationError(f"its output {binding['name']}: {error}") from error

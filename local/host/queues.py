@@ -117,11 +117,8 @@ class QueueListener:
         return await asyncio.get_running_loop().run_in_executor(self._threads, call)
 
     async def _take(self) -> list[QueueMessage]:
-        """Take a batch; a queue that is not there yet is an empty one."""
         try:
             messages = await self._call(self._take_now)
-        except ResourceNotFoundError:
-            return []
         except AzureError as error:
             if self._trouble != type(error).__name__:  # said once, not at every look
                 self._trouble = type(error).__name__
@@ -133,11 +130,15 @@ class QueueListener:
         return messages
 
     def _take_now(self) -> list[QueueMessage]:
+        """Take a batch; a queue that is not there yet is an empty one."""
         pages = self._queue.receive_messages(
             messages_per_page=self._settings.batch_size,
             visibility_timeout=round(self._visibility),
         ).by_page()
-        return list(next(pages, []))
+        try:
+            return list(next(pages, []))
+        except ResourceNotFoundError:
+            return []
 
     async def _process(self, taken: Taken) -> None:
         """See one message through; nothing that happens here may end the listener."""

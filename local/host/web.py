@@ -33,6 +33,10 @@ class TooLargeError(Exception):
     """The body exceeds the limit."""
 
 
+class ClientGoneError(Exception):
+    """The client closed the connection before its request was complete."""
+
+
 class Web:
     """The functions with an HTTP trigger, and the host's own pages under /admin."""
 
@@ -60,6 +64,8 @@ class Web:
             status, headers, body = await self._answer(scope, receive)
         except TooLargeError:
             status, headers, body = 413, [], b""
+        except ClientGoneError:
+            return  # half a request is none
         if status >= 200 and status not in {204, 304}:
             headers = [*headers, (b"content-length", b"%d" % len(body))]
         headers += self._custom_headers
@@ -108,6 +114,8 @@ class Web:
                 await _discard(receive)
                 raise TooLargeError
             message = await receive()
+            if message["type"] == "http.disconnect":
+                raise ClientGoneError
             chunks.append(message.get("body", b""))
             size += len(chunks[-1])
             more = message.get("more_body", False)

@@ -1,6 +1,8 @@
 """What HTTP functions get and give."""
 
 import os
+import socket
+import time
 from concurrent.futures import ThreadPoolExecutor
 from http.client import HTTPConnection
 
@@ -106,6 +108,15 @@ def test_a_body_of_unannounced_size_arrives_whole(host: HostProcess) -> None:
     answer = requests.post(f"{host.url}/api/mirror", data=iter(pieces), timeout=10)
 
     assert answer.content == b"".join(pieces)
+
+
+def test_a_request_that_breaks_off_reaches_no_function(host: HostProcess) -> None:
+    before = len([line for line in host.log if "mirror succeeded" in line])
+    with socket.create_connection(("127.0.0.1", host.port)) as client:
+        client.sendall(b"POST /api/mirror HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nhalf")
+    time.sleep(0.3)
+
+    assert len([line for line in host.log if "mirror succeeded" in line]) == before
 
 
 def test_every_cookie_keeps_its_attributes(host: HostProcess) -> None:
