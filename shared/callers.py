@@ -13,7 +13,7 @@ import jwt
 from shared.errors import ServiceError
 from shared.issuer import PAUSE_SECONDS, IssuerKeys
 
-ALGORITHMS = frozenset({"RS256", "ES256"})
+ALGORITHMS = ("RS256", "ES256")
 _LEEWAY_SECONDS = 60
 _LARGEST_TOKEN = 16 * 1024
 _LONGEST_CUSTOMER = 256

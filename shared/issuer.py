@@ -88,6 +88,7 @@ class IssuerKeys:
         self._known: KeySet | None = None
         self._asked_at = float("-inf")
         self._allowance = float(BURST)
+        self._refilled_at = clock()
         self.is_answering = True
 
     def current(self, key_id: str | None, algorithm: str | None = None) -> KeySet:
@@ -104,7 +105,8 @@ class IssuerKeys:
             # Whoever can be judged by the old keys does not wait for another's fetch.
             if self._lock.acquire(timeout=3 * _TIMEOUT_SECONDS if lacks_key else 0):
                 try:
-                    self._ask_with_restraint(lacks_key=lacks_key)
+                    if self._known is known:  # else another thread has just asked
+                        self._ask_with_restraint(lacks_key=lacks_key)
                 finally:
                     self._lock.release()
             known = self._known
@@ -124,12 +126,15 @@ class IssuerKeys:
         self._asked_at = self._clock()
 
     def _may_ask(self, *, lacks_key: bool) -> bool:
-        since = self._clock() - self._asked_at
+        now = self._clock()
+        since = now - self._asked_at
         if self._known is None:
             return since >= FIRST_PAUSE_SECONDS
         if not lacks_key:
             return since >= STALE_PAUSE_SECONDS
-        self._allowance = min(BURST, self._allowance + since / PAUSE_SECONDS)
+        gained = (now - self._refilled_at) / PAUSE_SECONDS
+        self._allowance = min(BURST, self._allowance + max(0.0, gained))
+        self._refilled_at = now
         if self._allowance < 1:
             return False
         self._allowance -= 1
