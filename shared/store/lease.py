@@ -10,7 +10,7 @@ import logging
 import secrets
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -157,7 +157,7 @@ class Lease:
     def flush(self, now: datetime, also: Sequence[Write] = ()) -> None:
         """Write what is pending, and *also*, and renew the lease. Raises LeaseLostError."""
         with self._lock:
-            self._commit([*self._pending, *also], now)
+            self._commit(_joined(self._pending, also), now)
             self._pending = []
 
     def renew(self, now: datetime) -> None:
@@ -249,6 +249,18 @@ class Lease:
             "kept_by": self.kept_by,
             "kept_until": stamp(self.kept_until),
         }
+
+
+def _joined(pending: Sequence[Write], also: Sequence[Write]) -> list[Write]:
+    """Return both lists as one that takes each row once, as a transaction must."""
+    writes = list(pending)
+    for write in also:
+        earlier = next((one for one in writes if one.row == write.row), None)
+        if earlier:
+            writes.remove(earlier)
+            write = replace(write, values={**earlier.values, **write.values})  # noqa: PLW2901
+        writes.append(write)
+    return writes
 
 
 def outbox_values(record: Record) -> Entity:

@@ -68,7 +68,7 @@ class PostOffice:
 
     def open_account(self, username: str | None = None, **members: object) -> Account:
         """An account, connected at Microsoft by its owner."""
-        name = username or f"kari-{secrets.token_hex(4)}@firma.no"
+        name = username or f"kari-{secrets.token_hex(2)}@{self.customer}.no"
         if self.stack.directory.person(name) is None:
             self.stack.entra.add_user(name)
         body = {"type": "office365", "username": name, **members}

@@ -72,8 +72,8 @@ def test_an_uncertain_message_is_sent_again_on_request(office: PostOffice) -> No
 
 def test_a_break_before_the_content_is_just_tried_again(office: PostOffice) -> None:
     account = office.open_account()
-    record = office.post(account, text="Linje\r\n" * 2_000_000)  # more than buffers hold
-    for stage in ("mail", "rcpt", "data", "content-half"):
+    record = office.post(account)
+    for stage in ("mail", "rcpt", "data"):
         office.stack.exchange.drop_at(stage)
         office.drain(account)
         assert office.record(record).status is MessageStatus.QUEUED, stage
