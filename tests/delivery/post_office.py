@@ -77,8 +77,11 @@ class PostOffice:
         return self.connect(account)
 
     def connect(self, account: Account) -> Account:
-        """Connect *account* as its owner would, and return it as it then is."""
-        now = self.clock()
+        """Connect *account* as its owner would, and return it as it then is.
+
+        Microsoft's clock is not turned, so this happens by the real one.
+        """
+        now = datetime.now(UTC)
         url, _ = ticket.issue(
             account,
             Asker(self.customer),
@@ -92,6 +95,7 @@ class PostOffice:
         query = dict(parse_qsl(urlsplit(back).query))
         cookies = {departure.cookie_name: departure.cookie.reveal()}
         wiring.connecting().arrive(query, cookies, now)
+        wiring.mailboxes().rouse(account.id, self.clock())
         return self.account(account)
 
     def account(self, account: Account) -> Account:
