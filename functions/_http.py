@@ -1,4 +1,4 @@
-"""The HTTP boundary: who calls, what came, and every outcome as a response in the caller's terms."""
+"""The HTTP boundary: who calls, what came, and every outcome as a response the caller knows."""
 
 import functools
 import json
@@ -20,7 +20,7 @@ PROBLEM = "application/problem+json"
 LARGEST_BODY = 36 * 1024 * 1024
 """Bytes of a request: a 25 MB attachment in base64, and room for the rest of the message."""
 SMALL_BODY = 64 * 1024
-EXPOSED = "Location, Retry-After, Idempotency-Replayed, Preference-Applied, WWW-Authenticate"
+EXPOSED = "Idempotency-Replayed, Location, Preference-Applied, Retry-After, WWW-Authenticate"
 METHODS = "GET, POST, PATCH, DELETE, OPTIONS"
 ASKED = "Authorization, Content-Type, Idempotency-Key, Prefer, Accept-Language"
 
@@ -39,7 +39,7 @@ def endpoint(handler: Handler) -> Handler:
             response = handler(req)
         except ServiceError as error:
             response = problem(req, error)
-        except Exception:
+        except Exception:  # noqa: BLE001 - the boundary: whatever it is, it becomes a problem
             instance = _instance()
             _log.exception("event=unexpected instance=%s", instance)
             response = problem(req, ServiceError("internal-error"), instance)

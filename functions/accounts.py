@@ -1,4 +1,4 @@
-"""HTTP triggers: opening, listing, reading, changing and closing accounts, and their connecting."""
+"""HTTP triggers: opening, listing, reading, changing, connecting and closing accounts."""
 
 import azure.functions as func
 from shared.callers import Caller
@@ -125,7 +125,7 @@ def _view(account: Account, req: func.HttpRequest) -> Json:
 
 
 def _connect(account: Account, asker: Caller) -> Json:
-    """Return where the account is connected and until when; the address is a secret of the caller."""
+    """Return where the account is connected and until when; only the caller gets to see it."""
     address, expires_at = ticket.issue(
         account,
         asker,

@@ -156,7 +156,7 @@ def _watched(req: func.HttpRequest) -> tuple[Account, datetime | None]:
 def _message_id(req: func.HttpRequest) -> str:
     from shared.identifiers import is_identifier  # noqa: PLC0415
 
-    message = req.route_params["message_id"]
+    message = str(req.route_params["message_id"])
     if not is_identifier(message):
         raise ServiceError("message-not-found")
     return message

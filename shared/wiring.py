@@ -370,6 +370,7 @@ def connecting() -> "Connecting":
         seal=seal(),
         redirect_uri=f"{config().public_url}/api/oauth/callback",
         wake=wake,
+        watch_token=lambda account, moment: upkeep().watch_token(account, moment),
     )
 
 

@@ -30,6 +30,9 @@ class Mailboxes(Protocol):
     def get(self, account: str) -> Account | None:
         """Return the account."""
 
+    def watched(self, account: str) -> tuple[Account, datetime | None] | None:
+        """Return the account, and until when the agenda looks after its mail."""
+
     def change(self, account: str, change: Callable[[Account], Account | None]) -> Account | None:
         """Apply a change."""
 
@@ -185,32 +188,39 @@ def _unconnected(account: Account, now: datetime) -> Account:
 def _wanted(
     body: object, *, known: tuple[str, ...], required: tuple[str, ...] = ()
 ) -> dict[str, str | None]:
-    """Check the members of *body* and return those that are there; every fault is found at once."""
+    """Check the members of *body* and return those that are there; every fault counts."""
     faults: list[Fault] = []
     members = Members(body, "", known, faults)
-    wanted: dict[str, str | None] = {}
-    for name in required:
-        if name not in members:
-            members.fault(name, "is missing")
+    if not faults or isinstance(body, dict):
+        for name in required:
+            if name not in members:
+                members.fault(name, "is missing")
     members.choice("type", ("office365",))
-    for name in ("username", "address"):
-        if (text := members.line(name, limit=254)) is not None:
-            wanted[name] = text.strip()
-            if fault := _address_fault(text.strip()):
-                members.fault(name, fault)
-    if "display_name" in members and members.value("display_name") is None:
-        wanted["display_name"] = None
-    elif (name := members.line("display_name", limit=LONGEST_NAME)) is not None:
-        wanted["display_name"] = name.strip() or None
+    wanted = {
+        name: text
+        for name in ("username", "address")
+        if (text := _address(members, name)) is not None
+    } | _display_name(members)
     if faults:
         raise ServiceError("invalid-account", faults=faults)
     return wanted
 
 
-def _address_fault(text: str) -> str | None:
-    """Say what is wrong with a user name or sender: one bare address and nothing else."""
+def _address(members: Members, name: str) -> str | None:
+    """Return the member *name*: one bare address and nothing else."""
+    text = members.line(name, limit=254)
+    if text is None:
+        return None
     try:
-        address_of("", text)
+        address_of("", text.strip())
     except AddressError as error:
-        return str(error)
-    return None
+        members.fault(name, str(error))
+    return text.strip()
+
+
+def _display_name(members: Members) -> dict[str, str | None]:
+    """Return the display name if there is one; null takes it away."""
+    if "display_name" in members and members.value("display_name") is None:
+        return {"display_name": None}
+    name = members.line("display_name", limit=LONGEST_NAME)
+    return {} if name is None else {"display_name": name.strip() or None}

@@ -109,7 +109,11 @@ class RefusedError(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Connecting:
-    """The use cases of connecting. *wake* tells the mailbox's delivery to look again."""
+    """The use cases of connecting.
+
+    *wake* tells the mailbox's delivery to look again; *watch_token* sees to it that the refresh
+    token is used before it dies of disuse.
+    """
 
     mailboxes: Mailboxes
     refresh_tokens: RefreshTokens
@@ -119,6 +123,7 @@ class Connecting:
     seal: Sealer
     redirect_uri: str
     wake: Callable[[str], None]
+    watch_token: Callable[[str, datetime], None]
 
     def admit(self, ticket_text: str, now: datetime) -> tuple[Ticket, Account]:
         """Open a ticket and return it with its account.
@@ -171,6 +176,7 @@ class Connecting:
         )
         if connected is None:
             raise ServiceError("ticket-used")
+        self.watch_token(account.id, now)
         return self._checked(connected, now)
 
     def check(self, account: Account, now: datetime) -> Arrival:

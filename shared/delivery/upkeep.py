@@ -8,6 +8,7 @@ from typing import Protocol
 from shared.accounts.account import Account, AccountStatus
 from shared.errors import ServiceError
 from shared.microsoft.token_response import TokenError
+from shared.microsoft.tokens import StoredToken
 from shared.secrecy import Secret
 from shared.store.agenda import Item, Task
 from shared.store.lease import Entry
@@ -82,8 +83,8 @@ class Wakeups(Protocol):
 class Vault(Protocol):
     """Where refresh tokens are."""
 
-    def written_at(self, account_id: str) -> datetime | None:
-        """Return when an account's refresh token was stored."""
+    def get_refresh_token(self, account_id: str) -> StoredToken | None:
+        """Return an account's refresh token and when it was stored."""
 
     def forget_refresh_token(self, account_id: str) -> None:
         """Disable and delete one."""
@@ -124,6 +125,10 @@ class Upkeep:
             Task.ABANDON: self._abandon,
             Task.PURGE: self._purge,
         }
+
+    def watch_token(self, account: str, stored_at: datetime) -> None:
+        """See to it that a refresh token stored *stored_at* is used before it dies of disuse."""
+        self._agenda.add(Task.KEEP_ALIVE, account, stored_at + IDLE)
 
     def run(self) -> dict[Task, int]:
         """Do what is due; return how many items of each task were done."""
@@ -182,11 +187,11 @@ class Upkeep:
         if found is None or found.identity is None:
             return True
         now = self._clock()
-        written = self._vault().written_at(account)
-        if written is None:
+        stored = self._vault().get_refresh_token(account)
+        if stored is None:
             return True
-        if written + IDLE > now:
-            self._agenda.add(Task.KEEP_ALIVE, account, written + IDLE)
+        if stored.written_at + IDLE > now:
+            self.watch_token(account, stored.written_at)
             return True
         try:
             self._access_tokens().get(found, fresh=True)
@@ -194,7 +199,7 @@ class Upkeep:
             _log.warning("event=keep_alive_failed account=%s error=%s", account, error.error)
             self._agenda.add(Task.KEEP_ALIVE, account, now + timedelta(days=1))
             return True
-        self._agenda.add(Task.KEEP_ALIVE, account, now + IDLE)
+        self.watch_token(account, now)
         return True
 
     def _abandon(self, account: str) -> bool:

@@ -114,8 +114,8 @@ class Intake:
     ) -> Accepted:
         """Store the message that *compose* makes, wake the mailbox; what is returned is not lost.
 
-        The agenda looks after the mailbox from before the message is stored, so that even a wake-up
-        that cannot be sent only delays it. Raises ServiceError ``idempotency-key-reused``, and what
+        The agenda looks after the mailbox from before the message is stored, so that even a
+        wake-up that cannot be sent only delays it. Raises ServiceError ``idempotency-key-reused``, and what
         *compose* and the store raise.
         """
         account, watched_until = watched

@@ -51,7 +51,7 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One attempt: when, what came of it, in which phase it ended, and the server's reply if any."""
+    """One attempt: when, what came of it, the phase in which it ended, the server's reply."""
 
     at: datetime
     outcome: Outcome

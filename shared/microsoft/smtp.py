@@ -7,11 +7,15 @@ RFC 5321 for the protocol, 2034 and 3463 for enhanced status codes, 1870 (SIZE),
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from ipaddress import ip_address
 from typing import Self
 
 LONGEST_REPLY = 64 * 1024
 """Octets a reply may have; RFC 5321 section 4.5.3.1.5 allows 512 a line, Exchange sends more."""
+
+FAMILIAR = 128
+"""Octets up to which a reply is likely to come again word for word."""
 
 WINDOW = 64 * 1024
 """Octets of content looked at, and copied at most, at a time."""
@@ -114,28 +118,36 @@ class ReplyBuffer:
 
         Raises ReplyError when what is there is not, and cannot become, a reply.
         """
-        code, end, lines = b"", 0, []
-        while (line := _LINE.match(self._octets, end)) is not None:
-            if code and line[1] != code:
-                raise ReplyError("the lines of a reply differ in code")
-            code, end = line[1], line.end()
-            lines.append(line[3] or b"")
-            if line[2] != b"-":
-                self._octets = self._octets[end:]
-                return _reply(code, lines)
-        if len(self._octets) > LONGEST_REPLY or self._octets.find(b"\n", end) >= 0:
+        octets, end = self._octets, self._octets.find(b"\n") + 1
+        while end and octets[octets.rfind(b"\n", 0, end - 1) + 4 :][:1] == b"-":
+            end = octets.find(b"\n", end) + 1
+        if end > LONGEST_REPLY or (not end and len(octets) > LONGEST_REPLY):
+            raise ReplyError("a reply without end")
+        if not end:
+            return None
+        self._octets = octets[end:]
+        return parse_familiar(octets[:end]) if end <= FAMILIAR else parse_reply(octets[:end])
+
+
+def parse_reply(octets: bytes) -> Reply:
+    """Return the one reply that *octets* hold, all lines of it. Raises ReplyError."""
+    code, texts = b"", []
+    for line in octets.splitlines(keepends=True):
+        match = _LINE.fullmatch(line)
+        if match is None or (code and match[1] != code):
             raise ReplyError("not an SMTP reply")
-        return None
-
-
-def _reply(code: bytes, lines: list[bytes]) -> Reply:
-    texts = [_UNPRINTABLE.sub("?", line.decode(errors="replace")) for line in lines]
-    enhanced = _ENHANCED.match(texts[0])
-    if enhanced is None:
+        code = match[1]
+        texts.append(_UNPRINTABLE.sub("?", (match[3] or b"").decode(errors="replace")))
+    status = _ENHANCED.match(texts[0])
+    if status is None:
         return Reply(int(code), None, "\n".join(texts))
-    status = enhanced[1]
-    texts = [text[len(status) + 1 :] if text.startswith(status) else text for text in texts]
-    return Reply(int(code), status, "\n".join(texts))
+    start = len(status[1]) + 1
+    lines = [text[start:] if text.startswith(status[1]) else text for text in texts]
+    return Reply(int(code), status[1], "\n".join(lines))
+
+
+parse_familiar = lru_cache(maxsize=64)(parse_reply)
+"""The same for short replies: most are the same few over and over."""
 
 
 def encode_ehlo(own_name: str) -> bytes:

@@ -101,8 +101,8 @@ def asset(name: str) -> Answer | None:
 
 
 def asset_address(name: str) -> str:
-    """Return the asset's address as a page links to it: relative, with its fingerprint."""
-    return f"assets/{name}?v={sha256(_content(name)).hexdigest()[:12]}"
+    """Return the asset's address as a page links to it, with its fingerprint."""
+    return f"/api/oauth/assets/{name}?v={sha256(_content(name)).hexdigest()[:12]}"
 
 
 @functools.cache

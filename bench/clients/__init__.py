@@ -1,0 +1,1 @@
+"""Programs that send the same messages in their own ways; each takes a job and prints a result."""

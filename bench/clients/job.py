@@ -1,0 +1,66 @@
+"""What every client is told, and how it reports."""
+
+import json
+import resource
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+
+@dataclass
+class Job:
+    """*messages* of *size* octets to *port*; *warm_up* come first and are not counted.
+
+    *tokens* is the token endpoint's port, with *mailboxes* accounts of which *at_once* are busy.
+    """
+
+    port: int
+    ca: str
+    messages: int
+    size: int
+    warm_up: int = 0
+    mailboxes: int = 0
+    at_once: int = 1
+    tokens: int = 0
+
+    @property
+    def content(self) -> bytes:
+        head = (
+            b"From: Kari <kari@firma.test>\r\nTo: ola@kunde.test\r\nSubject: Faktura\r\n"
+            b"Message-ID: <1@firma.test>\r\nMIME-Version: 1.0\r\n"
+            b"Content-Type: application/pdf\r\nContent-Transfer-Encoding: base64\r\n\r\n"
+        )
+        line = b"QUJDREVGR0hJSktMTU5PUFFSU1RVVldYWVphYmNkZWZnaGlqa2xtbm9wcXJzdHV2d3h5ejAxMjM0\r\n"
+        return head + line * ((self.size - len(head)) // len(line))
+
+
+TOKEN = "bench-token." * 150  # as long as Entra's are  # noqa: S105
+USER = "kari@firma.test"
+TO = "ola@kunde.test"
+
+
+def read_job() -> Job:
+    return Job(**json.loads(sys.argv[1]))
+
+
+class Clock:
+    """Wall and processor time since it was started."""
+
+    def __init__(self) -> None:
+        self.wall = time.perf_counter()
+        self.cpu = time.process_time()
+
+    def report(self, messages: int, **more: float) -> None:
+        seconds, cpu = time.perf_counter() - self.wall, time.process_time() - self.cpu
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+        result = {"messages": messages, "seconds": seconds, "cpu": cpu, "peak": peak, **more}
+        print(json.dumps(result), flush=True)
+
+
+def measure(warm_up: Callable[[], None], run: Callable[[], None], messages: int) -> None:
+    """Time *run* alone."""
+    warm_up()
+    clock = Clock()
+    run()
+    clock.report(messages)

@@ -1,0 +1,188 @@
+"""A fast Exchange-like submission server that takes everything: `python -m bench.sink --help`.
+
+One thread a connection, blocking. Every flight of replies leaves *delay* after what it answers
+came in, the greeting and the TLS handshake too: that is one round trip each.
+"""
+
+import argparse
+import contextlib
+import json
+import resource
+import socket
+import ssl
+import sys
+import threading
+import time
+from base64 import b64decode
+
+PLAIN = (
+    b"250-sink.test Hello\r\n250-SIZE 157286400\r\n250-PIPELINING\r\n250-DSN\r\n"
+    b"250-ENHANCEDSTATUSCODES\r\n250-STARTTLS\r\n250-8BITMIME\r\n250-BINARYMIME\r\n"
+    b"250-CHUNKING\r\n250 SMTPUTF8\r\n"
+)
+SECURE = PLAIN.replace(b"STARTTLS", b"AUTH LOGIN XOAUTH2")
+END = b"\r\n.\r\n"
+
+
+class Sink:
+    """Counts messages and octets; refuses what is out of order."""
+
+    def __init__(self, delay: float, tls: ssl.SSLContext) -> None:
+        self.delay = delay
+        self.tls = tls
+        self.lock = threading.Lock()
+        self.messages = 0
+        self.octets = 0
+        self.connections = 0
+        self.resumed = 0
+        self.early = 0
+
+    def serve(self, listener: socket.socket) -> None:
+        while True:
+            try:
+                sock, _ = listener.accept()
+            except OSError:
+                return
+            threading.Thread(target=self.converse, args=(sock,), daemon=True).start()
+
+    def converse(self, sock: socket.socket) -> None:
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        with contextlib.suppress(OSError, ConnectionError), sock:
+            with self.lock:
+                self.connections += 1
+            self.say(sock, b"220 sink.test Microsoft ESMTP MAIL Service ready\r\n")
+            self.expect(sock, b"EHLO")
+            self.say(sock, PLAIN)
+            self.expect(sock, b"STARTTLS")
+            self.say(sock, b"220 2.0.0 SMTP server ready\r\n")
+            sock.recv(1, socket.MSG_PEEK)
+            time.sleep(self.delay)
+            with self.tls.wrap_socket(sock, server_side=True) as secure:
+                self.resumed += bool(secure.session_reused)
+                self.expect(secure, b"EHLO")
+                self.say(secure, SECURE)
+                self.authenticate(secure)
+                self.receive(secure)
+
+    def say(self, sock: socket.socket, replies: bytes) -> None:
+        if self.delay:
+            time.sleep(self.delay)
+        sock.sendall(replies)
+
+    def expect(self, sock: socket.socket, verb: bytes) -> bytes:
+        line = sock.recv(16384)
+        while not line.endswith(b"\r\n"):
+            more = sock.recv(16384)
+            if not more:
+                raise ConnectionError
+            line += more
+        if not line.upper().startswith(verb):
+            raise ConnectionError(f"expected {verb!r}")
+        return line
+
+    def authenticate(self, sock: socket.socket) -> None:
+        """Take either form of AUTH XOAUTH2; any token is good."""
+        blob = self.expect(sock, b"AUTH XOAUTH2")[len(b"AUTH XOAUTH2") :].strip()
+        if not blob:
+            self.say(sock, b"334 \r\n")
+            blob = self.expect(sock, b"").strip()
+        if b"\x01auth=Bearer " not in b64decode(blob):
+            raise ConnectionError("not XOAUTH2")
+        self.say(sock, b"235 2.7.0 Authentication successful\r\n")
+
+    def receive(self, sock: socket.socket) -> None:
+        messages, octets = 0, 0
+        try:
+            for count in self.messages_of(sock):
+                messages += 1
+                octets += count
+        finally:
+            with self.lock:
+                self.messages += messages
+                self.octets += octets
+
+    def messages_of(self, sock: socket.socket):  # type: ignore[no-untyped-def] # noqa: ANN201, C901, PLR0912
+        """Yield the size of each message; the loop that everything is measured against."""
+        buffer, replies, size, within = b"", [], 0, False
+        recv, delay = sock.recv, self.delay
+        while True:
+            octets = recv(65536)
+            if not octets:
+                return
+            buffer = buffer + octets if buffer else octets
+            while True:
+                if within:
+                    if size == 0 and buffer.startswith(b".\r\n"):
+                        end, after = 0, 3
+                    else:
+                        end = buffer.find(END)
+                        after = end + 5
+                    if end < 0:  # keep what may be the beginning of the end
+                        size += len(buffer) - 4 if len(buffer) > 4 else 0
+                        buffer = buffer[-4:]
+                        break
+                    yield size + end
+                    buffer, size, within = buffer[after:], 0, False
+                    replies.append(b"250 2.0.0 OK <id@sink.test> [Hostname=SINK.TEST]\r\n")
+                    continue
+                line, found, rest = buffer.partition(b"\r\n")
+                if not found:
+                    break
+                buffer = rest
+                verb = line[:4].upper()
+                if verb == b"RCPT":
+                    replies.append(b"250 2.1.5 Recipient OK\r\n")
+                elif verb == b"MAIL":
+                    replies.append(b"250 2.1.0 Sender OK\r\n")
+                elif verb == b"DATA":
+                    replies.append(b"354 Start mail input; end with <CRLF>.<CRLF>\r\n")
+                    within = True
+                    if buffer:
+                        self.early += 1
+                        return
+                elif verb == b"RSET":
+                    replies.append(b"250 2.0.0 Resetting\r\n")
+                elif verb == b"NOOP":
+                    replies.append(b"250 2.0.0 OK\r\n")
+                else:
+                    sock.sendall(b"221 2.0.0 Service closing transmission channel\r\n")
+                    return
+            if replies:
+                if delay:
+                    time.sleep(delay)
+                sock.sendall(b"".join(replies))
+                replies.clear()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m bench.sink", description=__doc__)
+    parser.add_argument("--delay", type=float, default=0, help="round trip in ms")
+    parser.add_argument("--certificate", required=True, help="PEM with chain and key")
+    options = parser.parse_args()
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(options.certificate)
+    sink = Sink(options.delay / 1000, tls)
+    listener = socket.create_server(("127.0.0.1", 0), backlog=1024)
+    threading.Thread(target=sink.serve, args=(listener,), daemon=True).start()
+    print(json.dumps({"port": listener.getsockname()[1]}), flush=True)
+    sys.stdin.read()  # until the bench is done
+    listener.close()
+    time.sleep(0.1)
+    usage = resource.getrusage(resource.RUSAGE_SELF)
+    print(
+        json.dumps(
+            {
+                "messages": sink.messages,
+                "octets": sink.octets,
+                "connections": sink.connections,
+                "resumed": sink.resumed,
+                "early_content": sink.early,
+                "cpu": usage.ru_utime + usage.ru_stime,
+            }
+        ),
+        flush=True,
+    )
+
+
+if __name__ == "__main__":
+    main()

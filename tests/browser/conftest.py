@@ -1,0 +1,131 @@
+"""The demo's stack, and a Chromium in front of its page."""
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import requests
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+from local.demo.report import Report
+from local.demo.stack import Stack, prepare, running
+
+PICTURES = Path("test-results") / "browser"
+PATIENCE = 15_000
+"""Milliseconds that a page may take: the machine may be busy with other things."""
+NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+DOWNLOADED = ("chromium-*/chrome-linux*/chrome", "chromium-*/chrome-mac*/**/MacOS/Chromium")
+ARGUMENTS = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-dev-shm-usage",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--no-first-run",
+    "--lang=nb-NO",
+)
+
+
+@pytest.fixture(scope="session")
+def demo() -> Iterator[Stack]:
+    """The whole stack with its page."""
+    with running(Report()) as stack:
+        yield stack
+
+
+@pytest.fixture
+def stack(demo: Stack) -> Stack:
+    """The stack with no accounts, empty inboxes, and nobody misbehaving."""
+    _delete_accounts(demo)
+    demo.standins.reset()
+    prepare(demo.standins)
+    return demo
+
+
+def _delete_accounts(demo: Stack) -> None:
+    headers = {"Authorization": f"Bearer {demo.session().token}"}
+    answer = requests.get(f"{demo.api}/accounts?limit=100", headers=headers, timeout=60)
+    for account in answer.json()["items"]:
+        url = f"{demo.api}/accounts/{account['id']}"
+        assert requests.delete(url, headers=headers, timeout=60).status_code == 204
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    """One Chromium for all tests; each gets a context of its own."""
+    expect.set_options(timeout=PATIENCE)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=find_chromium(), args=list(ARGUMENTS))
+        yield browser
+        browser.close()
+
+
+def find_chromium() -> str:
+    """The Chromium that local/setup --browser finds or installs."""
+    downloads = Path(os.environ.get("PLAYWRIGHT_BROWSERS_PATH", "~/.cache/ms-playwright"))
+    candidates = [
+        os.environ.get("CHROMIUM", ""),
+        *NAMES,
+        *(str(path) for pattern in DOWNLOADED for path in downloads.expanduser().glob(pattern)),
+        "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
+    ]
+    for candidate in candidates:
+        if candidate and (found := shutil.which(candidate)):
+            return found
+    pytest.fail("there is no Chromium: run local/setup --browser")
+
+
+@pytest.fixture
+def open_page(chromium: Browser, stack: Stack) -> Iterator[Callable[..., Page]]:
+    """Open the demo page in a context of its own; complaints of the page fail the test."""
+    complaints: list[str] = []
+    contexts = []
+
+    def opened(address: str = "", *, width: int = 1200, dark: bool = False) -> Page:
+        context = chromium.new_context(
+            locale="nb-NO",
+            timezone_id="Europe/Oslo",
+            ignore_https_errors=True,  # the sign-in's certificate is of a throw-away authority
+            viewport={"width": width, "height": 900},
+            color_scheme="dark" if dark else "light",
+        )
+        context.set_default_timeout(PATIENCE)
+        contexts.append(context)
+        page = context.new_page()
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on("console", lambda message: _note(message.type, message.text, complaints))
+        page.goto(f"{stack.page_url}/{address}")
+        return page
+
+    yield opened
+    for context in contexts:
+        context.close()
+    assert not complaints
+
+
+def _note(kind: str, text: str, complaints: list[str]) -> None:
+    """A refusal by the API is shown on the page and no complaint; a broken policy is one."""
+    if kind == "error" and "the server responded with a status of 4" not in text:
+        complaints.append(text)
+
+
+@pytest.fixture
+def page(open_page: Callable[..., Page]) -> Page:
+    """The demo page in a window of usual width."""
+    return open_page()
+
+
+@pytest.fixture
+def picture(request: pytest.FixtureRequest) -> Callable[[Page, str], None]:
+    """Keep a picture of the page under test-results/browser/<test>/."""
+    folder = PICTURES / request.node.name
+    folder.mkdir(parents=True, exist_ok=True)
+    taken: list[str] = []
+
+    def take(page: Page, name: str) -> None:
+        taken.append(name)
+        page.screenshot(path=folder / f"{len(taken):02}-{name}.png", animations="disabled")
+
+    return take
