@@ -74,7 +74,12 @@ class Az:
 
     def get(self, path: str) -> Json:
         """GET a resource that az has no command for; None when it does not exist."""
-        return self.find("rest", "--method", "get", "--url", path)
+        try:
+            return self.ask("rest", "--method", "get", "--url", path)
+        except AzError as error:
+            if error.said.startswith("ERROR: Not Found("):
+                return None
+            raise
 
     def post(self, path: str, body: Json) -> Json:
         """POST to a resource that az has no command for."""

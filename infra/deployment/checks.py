@@ -108,13 +108,16 @@ def names(az: Az, subscription: str, parameters: Parameters) -> str:
     if parameters.storage not in ours:
         answer = az.ask("storage", "account", "check-name", "--name", parameters.storage)
         taken += _taken(parameters.storage, answer)
-    if parameters.vault not in ours and not deleted:
-        answer = az.ask("keyvault", "check-name", "--name", parameters.vault)
-        taken += _taken(parameters.vault, answer)
-    if parameters.application not in ours:
-        path = f"/subscriptions/{subscription}/providers/Microsoft.Web/checkNameAvailability"
-        body: Json = {"name": parameters.application, "type": "Microsoft.Web/sites"}
-        taken += _taken(parameters.application, az.post(f"{path}?api-version=2025-03-01", body))
+    for name, kind, version in (
+        (parameters.vault, "Microsoft.KeyVault/vaults", "2026-02-01"),
+        (parameters.application, "Microsoft.Web/sites", "2025-03-01"),
+    ):
+        if name in ours or (deleted and name == parameters.vault):
+            continue
+        provider = kind.partition("/")[0]
+        path = f"/subscriptions/{subscription}/providers/{provider}/checkNameAvailability"
+        body: Json = {"name": name, "type": kind}
+        taken += _taken(name, az.post(f"{path}?api-version={version}", body))
     if taken:
         raise DeploymentError(
             "Names that have to be unique in the world are taken: " + "; ".join(taken),

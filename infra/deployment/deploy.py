@@ -6,7 +6,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from . import checks, package, parameters, provision, publish, registration
-from .az import Az, DeploymentError, Json, say, step, text
+from .az import Az, DeploymentError, Json, member, say, step, text
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
@@ -50,21 +50,18 @@ def deploy(asked: argparse.Namespace) -> None:
     with step("Checking the sign-in"):
         az, subscription, tenant = checks.signed_in(asked.subscription)
     if not asked.code_only:
-        outputs = resources(az, subscription, tenant, values, asked)
-        if outputs is None:
-            return
-        public_url = text(outputs, "publicUrl", "value")
-    else:
-        public_url = values.public_url
+        resources(az, subscription, tenant, values, asked)
+    if asked.what_if:
+        return
     with TemporaryDirectory() as folder:
         archive = Path(folder) / "package.zip"
         with step("Packing what .funcignore lets through"):
             say(f"  {len(package.make(ROOT, archive))} files, {archive.stat().st_size} bytes")
         with step("Publishing; the remote build takes some minutes"):
             publish.publish(az, values.group, values.application, archive)
-    with step(f"Trying {public_url}"):
-        publish.smoke_test(public_url)
-    say(LEFT.format(public_url=public_url, product=values.product_name))
+    with step("Trying the application"):
+        publish.smoke_test(publish.address(az, values.group, values.application))
+    say(LEFT.format(public_url=values.public_url, product=values.product_name))
 
 
 def resources(
@@ -73,8 +70,8 @@ def resources(
     tenant: str,
     values: parameters.Parameters,
     asked: argparse.Namespace,
-) -> Json:
-    """Bring the resources into being and return main.bicep's outputs; None after --what-if."""
+) -> None:
+    """Bring the resources into being, or show what that would change."""
     create_mode = prepare(az, subscription, values, change=not asked.what_if)
     filled: dict[str, Json] = {
         "vaultCreateMode": create_mode,
@@ -84,7 +81,7 @@ def resources(
         client_id = asked.client_id or provision.known_client_id(az, values) or provision.NOBODY
         with step("Asking what would change"):
             say(provision.preview(az, values, filled | {"entraClientId": client_id}))
-        return None
+        return
     with step("Making the resource group and the identity"):
         principal = provision.identity(az, values)
     with step("Making the app registration"):
@@ -98,8 +95,8 @@ def resources(
             f"Set 'publicUrl' to {made}, or to your own domain once it leads there; run again.",
         )
     with step("Waiting for the role assignments"):
-        provision.wait_for_roles(az, principal, _value(outputs, "roleAssignmentIds"))
-    return outputs
+        made_roles = member(outputs, "roleAssignmentIds", "value")
+        provision.wait_for_roles(az, principal, made_roles)
 
 
 def prepare(az: Az, subscription: str, values: parameters.Parameters, *, change: bool) -> str:
@@ -134,19 +131,15 @@ def app_registration(
     return registration.register(az, wanted)
 
 
-def _value(outputs: Json, name: str) -> Json:
-    found = outputs.get(name) if isinstance(outputs, dict) else None
-    return found.get("value") if isinstance(found, dict) else None
-
-
 LEFT = """
-The application answers at {public_url}/api. What is left for people:
+The application is up; its interface is {public_url}/api. What is left for people:
 
 1. Publisher verification, or many organisations' users cannot consent to {product}:
    Entra admin centre > App registrations > {product} > Branding & properties.
    https://learn.microsoft.com/entra/identity-platform/publisher-verification-overview
-2. A custom domain, if 'publicUrl' names one: it has to lead to the function app.
+2. If 'publicUrl' names a domain of your own, it has to lead to the function app.
    https://learn.microsoft.com/azure/app-service/app-service-web-tutorial-custom-domain
+   The app registration's redirect URI is {public_url}/api/oauth/callback.
 3. Tell the frontend the address of the interface: {public_url}/api (described at /api/docs).
 4. Connect one mailbox of your own and send the test message.
 5. Customers whose users may not consent themselves need an administrator's consent: the page that

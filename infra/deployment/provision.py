@@ -54,7 +54,7 @@ def preview(az: Az, parameters: Parameters, filled: dict[str, Json]) -> str:
             values = Path(folder) / f"{template}.json"
             parameters.write(values, *names, **more)
             shown += az.run(
-                *("deployment", "sub", "what-if", "--no-pretty-print", "--no-prompt"),
+                *("deployment", "sub", "what-if", "--no-prompt"),
                 *("--name", f"{parameters.name}-{template}"),
                 *("--location", parameters.location),
                 *("--template-file", str(INFRA / f"{template}.bicep")),

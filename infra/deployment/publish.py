@@ -6,7 +6,7 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
-from .az import Az, AzError, DeploymentError, patiently
+from .az import Az, AzError, DeploymentError, patiently, text
 
 NOT_YET = ("InaccessibleStorageException", "AuthorizationPermissionMismatch", "403", "409")
 """What az says while a role assignment has not reached every place yet, or a build is running."""
@@ -31,6 +31,13 @@ def publish(az: Az, group: str, application: str, package: Path) -> None:
     patiently(attempt, minutes=12, first=15)
 
 
+def address(az: Az, group: str, application: str) -> str:
+    """Return where the function app itself answers, whatever domain leads to it."""
+    shown = az.ask("functionapp", "show", "--resource-group", group, "--name", application)
+    host = text(shown, "defaultHostName") or text(shown, "properties", "defaultHostName")
+    return f"https://{host}"
+
+
 def answer(url: str) -> tuple[int, bytes]:
     """GET *url*; returns the status and the body, 0 and the reason when nothing answers."""
     try:
@@ -42,15 +49,15 @@ def answer(url: str) -> tuple[int, bytes]:
         return 0, str(error).encode()
 
 
-def smoke_test(public_url: str) -> None:
+def smoke_test(site: str) -> None:
     """Ask the application whether it is well, and see to it that a stranger is turned away."""
 
     def unwell() -> str:
-        status, body = answer(f"{public_url}/api/health")
+        status, body = answer(f"{site}/api/health")
         return "" if status == 200 else f"/api/health answers {status or 'nothing'}{_why(body)}"
 
     patiently(unwell, minutes=10, first=10)
-    status, _ = answer(f"{public_url}/api/accounts")
+    status, _ = answer(f"{site}/api/accounts")
     if status != 401:
         raise DeploymentError(
             f"GET /api/accounts without a token answers {status} instead of 401.",

@@ -75,6 +75,7 @@ class Deployment:
                 "reference": self.reference,
                 "resourceId": self.resource_id,
                 "subscriptionResourceId": self.subscription_resource_id,
+                "extensionResourceId": lambda scope, *parts: scope + _providers(*parts),
                 "environment": lambda: ENVIRONMENT,
                 "tenant": lambda: {"tenantId": subscription.tenant_id},
                 "subscription": lambda: {

@@ -201,8 +201,12 @@ class Compiler:
             self.text(one, inner) if isinstance(one, Node) else one
             for one in self.names(target, inner)
         ]
+        given = [_quoted(target.type.partition("@")[0]), *segments]
+        if target.kind == "resource" and (scope := _body(target).get("scope")) is not None:
+            given.insert(0, self.identifier(scope, inner))
+            return f"extensionResourceId({', '.join(given)})"
         function = "subscriptionResourceId" if self.scope == "subscription" else "resourceId"
-        return f"{function}({', '.join([_quoted(target.type.partition('@')[0]), *segments])})"
+        return f"{function}({', '.join(given)})"
 
     def joined(self, segments: list[Node | str], bound: Bindings) -> Any:  # noqa: ANN401 - JSON
         if len(segments) == 1 and isinstance(segments[0], Node):

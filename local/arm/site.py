@@ -1,0 +1,71 @@
+"""A function app seen from outside: the deployment service, the host's status, a few answers."""
+
+import io
+import uuid
+import zipfile
+from typing import ClassVar
+
+from local.standins.standin import StandIn
+from local.standins.trust import Trust
+from local.standins.web import Request, Response
+
+
+class Site(StandIn):
+    """Takes packages for the remote build and answers as the application does once it has one."""
+
+    name: ClassVar[str] = "site"
+
+    def __init__(self, trust: Trust) -> None:
+        super().__init__(trust)
+        self.packages: list[bytes] = []
+        self.refused_publishes = 0
+        self.failed_builds = 0
+        self.unwell = 0
+
+    @property
+    def host(self) -> str:
+        return self.url.removeprefix("https://")
+
+    def contents(self) -> list[str]:
+        """Return the names in the newest package."""
+        with zipfile.ZipFile(io.BytesIO(self.packages[-1])) as package:
+            return package.namelist()
+
+    def answer(self, request: Request) -> Response:
+        match request.method, request.path:
+            case "POST", "/api/publish":
+                return self.publish(request)
+            case "GET", "/api/deployments/latest":
+                return self.build()
+            case "GET", "/admin/host/status":
+                return Response(200, {"state": "Running"})
+            case "GET", "/api/health":
+                return self.health()
+            case "GET", "/api/accounts":
+                return Response(401, {"code": "unauthenticated"}, {"WWW-Authenticate": "Bearer"})
+        return Response(404, {"error": f"{request.method} {request.path} is not known here"})
+
+    def publish(self, request: Request) -> Response:
+        if request.bearer() is None:
+            return Response(401, {"error": "basic credentials are switched off"})
+        if request.query.get("RemoteBuild") != "True":
+            return Response(400, {"error": "without a remote build nothing is installed"})
+        if self.refused_publishes:
+            self.refused_publishes -= 1
+            return Response(
+                500, "InaccessibleStorageException: Failed to access storage account: 403"
+            )
+        self.packages.append(request.body)
+        return Response(202, f'"{uuid.uuid4()}"')
+
+    def build(self) -> Response:
+        if self.failed_builds:
+            self.failed_builds -= 1
+            return Response(200, {"status": 3, "status_text": "pip install failed"})
+        return Response(200, {"status": 4, "complete": True})
+
+    def health(self) -> Response:
+        if self.unwell or not self.packages:
+            self.unwell = max(0, self.unwell - 1)
+            return Response(503, {"status": "fail", "checks": {"vault": "ForbiddenByRbac"}})
+        return Response(200, {"status": "pass"})
