@@ -9,9 +9,9 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import azure.functions as func
-from shared.callers import Caller
 
 from shared import wiring
+from shared.caller import Caller
 from shared.errors import Fault, ServiceError
 from shared.guidance import problem_document
 from shared.language import preferred_language

@@ -1,7 +1,6 @@
 """HTTP triggers: opening, listing, reading, changing, connecting and closing accounts."""
 
 import azure.functions as func
-from shared.callers import Caller
 
 from functions._http import (
     Json,
@@ -16,6 +15,7 @@ from functions._http import (
 from functions._views import account_view, check_view, timestamp
 from shared import wiring
 from shared.accounts.account import Account, AccountStatus
+from shared.caller import Caller
 from shared.connecting import ticket
 
 blueprint = func.Blueprint()

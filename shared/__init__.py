@@ -1,1 +1,1 @@
-"""The product: sends e-mail as a customer from the customer's own mailbox, unaware of Azure Functions."""
+"""The product: sends e-mail as customers from their own mailboxes, unaware of Azure Functions."""

@@ -5,11 +5,11 @@ import math
 import re
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any, NoReturn
 
 import jwt
 
+from shared.caller import Caller
 from shared.errors import ServiceError
 from shared.issuer import PAUSE_SECONDS, IssuerKeys
 
@@ -20,15 +20,6 @@ _LONGEST_CUSTOMER = 256
 _LONGEST_NAME = 200
 
 _COMPACT = re.compile(r"[\w-]+\.[\w-]+\.[\w-]+", re.ASCII)
-
-
-@dataclass(frozen=True, slots=True)
-class Caller:
-    """Whose data it is (*customer*), who asked as far as the token tells (*user*), what for."""
-
-    customer: str
-    user: str | None
-    scopes: frozenset[str]
 
 
 class CallerVerifier:

@@ -1,7 +1,7 @@
-"""What can go wrong in words the rest of the house shares: a code, its values, and every fault at once.
+"""What can go wrong, as the whole house says it: a code, its values, and every fault at once.
 
-A code is a row of the guidance catalogue (``shared.guidance``), which holds the HTTP status, who has
-to act and the words; an error therefore never carries prose of its own.
+A code is a row of the guidance catalogue (``shared.guidance``), which holds the HTTP status, who
+has to act and the words; an error therefore never carries prose of its own.
 """
 
 from collections.abc import Sequence

@@ -10,7 +10,7 @@ _SHAPE = re.compile(f"[{_ALPHABET}]{{26}}")
 
 
 def new_identifier(now: datetime) -> str:
-    """Return a fresh identifier: *now* in milliseconds (48 bits) and 80 random bits, in base 32."""
+    """Return a fresh identifier: *now* in milliseconds (48 bits), 80 random bits; base 32."""
     return _encode(int(now.timestamp() * 1000), secrets.randbits(80))
 
 

@@ -1,10 +1,10 @@
-"""Secrets that cannot be printed: a token, a code or a key shows itself only when asked by name."""
+"""Secrets that cannot be printed: tokens, codes and keys show themselves only when asked to."""
 
 from typing import Self
 
 
 class Secret:
-    """Text that ``repr``, ``str``, ``format`` and pickling never show; ``reveal`` is the one way out."""
+    """Text that ``repr``, ``str``, ``format`` and pickle never show; ``reveal`` is the one way out."""
 
     __slots__ = ("_text",)
 

@@ -11,7 +11,7 @@ from shared.errors import Fault, ServiceError
 from shared.identifiers import is_identifier, new_identifier
 from shared.members import Members
 from shared.messages.address import AddressError, address_of
-from shared.store.agenda import Task
+from shared.schedule import Task
 
 UNCONNECTED = timedelta(days=30)
 """An account that nobody connects is deleted after this long."""

@@ -10,8 +10,8 @@ from typing import Protocol
 from shared.accounts.account import Account, Obstacle
 from shared.delivery.door import Door
 from shared.messages.record import Record
+from shared.schedule import Sent
 from shared.store.lease import Busy, Entry, Lease, Resting
-from shared.store.wakeups import Sent
 
 
 class Mailboxes(Protocol):

@@ -67,7 +67,7 @@ class Turn:
         return True
 
     def give_back(self) -> None:
-        """Try once more, after a failure of the store, to write what is known and end the lease."""
+        """Try once more, after the store failed, to write what is known and end the lease."""
         with contextlib.suppress(ServiceError, LeaseLostError, ConflictError):
             self.lease.release(self.crew.clock())
 

@@ -9,10 +9,9 @@ from shared.accounts.account import Account, AccountStatus
 from shared.errors import ServiceError
 from shared.microsoft.token_response import TokenError
 from shared.microsoft.tokens import StoredToken
+from shared.schedule import Item, Sent, Task
 from shared.secrecy import Secret
-from shared.store.agenda import Item, Task
 from shared.store.lease import Entry
-from shared.store.wakeups import Sent
 
 RECORDS_LIVE = timedelta(days=90)
 KEYS_LIVE = timedelta(hours=24)

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from shared.messages.accept import Accepted
 from shared.messages.record import FINAL, Record
-from shared.store.wakeups import Sent
+from shared.schedule import Sent
 
 LOOK_EVERY = (0.1, 0.2, 0.4, 0.8)
 """Seconds between looks at a message that somebody else is sending; the last one repeats."""

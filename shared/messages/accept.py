@@ -13,8 +13,7 @@ from shared.identifiers import new_identifier
 from shared.messages.draft import Draft, Sender
 from shared.messages.record import MessageStatus, Record
 from shared.microsoft.smtp import Envelope
-from shared.store.agenda import Task
-from shared.store.wakeups import Sent
+from shared.schedule import Sent, Task
 
 WATCH_MARGIN = timedelta(minutes=5)
 """The agenda's word is trusted up to this long before it ends; clocks differ."""
@@ -115,8 +114,8 @@ class Intake:
         """Store the message that *compose* makes, wake the mailbox; what is returned is not lost.
 
         The agenda looks after the mailbox from before the message is stored, so that even a
-        wake-up that cannot be sent only delays it. Raises ServiceError ``idempotency-key-reused``, and what
-        *compose* and the store raise.
+        wake-up that cannot be sent only delays it. Raises ServiceError
+        ``idempotency-key-reused``, and what *compose* and the store raise.
         """
         account, watched_until = watched
         now = self._clock()

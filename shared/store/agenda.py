@@ -3,27 +3,10 @@
 One partition per task, its rows in order of due date; upkeep reads what is due and no more.
 """
 
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from enum import StrEnum
 
+from shared.schedule import Item, Task
 from shared.store.table import Kind, RowMissingError, Table, Write
-
-
-class Task(StrEnum):
-    """What upkeep does for an account."""
-
-    SWEEP = "sweep"
-    """Wake the mailbox if mail is due and nobody is coming for it."""
-    TIDY = "tidy"
-    """Delete records, keys and contents that are past their time."""
-    KEEP_ALIVE = "keep-alive"
-    """Use the refresh token, so that it does not die of disuse."""
-    ABANDON = "abandon"
-    """Delete the account if nobody ever connected it."""
-    PURGE = "purge"
-    """Finish the deletion of an account."""
-
 
 BUCKET = {
     Task.SWEEP: timedelta(hours=1),
@@ -32,19 +15,6 @@ BUCKET = {
     Task.ABANDON: timedelta(days=1),
     Task.PURGE: timedelta(minutes=10),
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Item:
-    """One line of the agenda."""
-
-    task: Task
-    row: str
-
-    @property
-    def account(self) -> str:
-        """Return whom it is about."""
-        return self.row.partition(":")[2]
 
 
 class Agenda:

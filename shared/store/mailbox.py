@@ -362,7 +362,7 @@ class Mailboxes:
     # upkeep
 
     def watch(self, account: str, until: datetime) -> None:
-        """Note until when the agenda looks after the mailbox; a mailbox that is gone needs none."""
+        """Note until when the agenda looks after the mailbox, if that is still there."""
         try:
             watched = {"watched_until": stamp(until)}
             self._table.commit(account, [Write(Kind.MERGE, ACCOUNT, watched)])

@@ -2,25 +2,17 @@
 
 import contextlib
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from azure.core.exceptions import AzureError, ResourceExistsError, ResourceNotFoundError
 from azure.storage.queue import QueueClient
 
 from shared.errors import ServiceError
+from shared.schedule import Sent
 
 LONGEST = timedelta(days=6)
 """A queue message can hide for seven days; a later moment is reached by waking up on the way."""
 FOREVER = -1
-
-
-@dataclass(frozen=True, slots=True)
-class Sent:
-    """A wake-up on its way, and what it takes to call it back."""
-
-    id: str
-    receipt: str
 
 
 class Wakeups:

@@ -19,7 +19,8 @@ from jwt.algorithms import ECAlgorithm, RSAAlgorithm
 
 from local.standins import Stack
 from local.standins.issuer import Issuer
-from shared.callers import Caller, CallerVerifier
+from shared.caller import Caller
+from shared.callers import CallerVerifier
 from shared.errors import ServiceError
 from shared.issuer import Fetcher, IssuerError
 
