@@ -20,7 +20,7 @@ PROBLEM = "application/problem+json"
 LARGEST_BODY = 36 * 1024 * 1024
 """Bytes of a request: a 25 MB attachment in base64, and room for the rest of the message."""
 SMALL_BODY = 64 * 1024
-EXPOSED = "Idempotency-Replayed, Location, Preference-Applied, Retry-After, WWW-Authenticate"
+EXPOSED = "Idempotency-Replayed, Location, Preference-Applied, Retry-After"
 METHODS = "GET, POST, PATCH, DELETE, OPTIONS"
 ASKED = "Authorization, Content-Type, Idempotency-Key, Prefer, Accept-Language"
 
@@ -31,7 +31,7 @@ type Handler = Callable[[func.HttpRequest], func.HttpResponse]
 
 
 def endpoint(handler: Handler) -> Handler:
-    """Turn what *handler* raises into a problem (RFC 9457), and add what every response carries."""
+    """Turn what *handler* raises into a problem (RFC 9457); add what every response carries."""
 
     @functools.wraps(handler)
     def answered(req: func.HttpRequest) -> func.HttpResponse:

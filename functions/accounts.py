@@ -16,7 +16,6 @@ from functions._views import account_view, check_view, timestamp
 from shared import wiring
 from shared.accounts.account import Account, AccountStatus
 from shared.caller import Caller
-from shared.connecting import ticket
 
 blueprint = func.Blueprint()
 SCOPE = "mail.accounts"
@@ -126,11 +125,5 @@ def _view(account: Account, req: func.HttpRequest) -> Json:
 
 def _connect(account: Account, asker: Caller) -> Json:
     """Return where the account is connected and until when; only the caller gets to see it."""
-    address, expires_at = ticket.issue(
-        account,
-        asker,
-        seal=wiring.seal(),
-        public_url=wiring.config().public_url,
-        now=wiring.now(),
-    )
+    address, expires_at = wiring.issue_ticket(account, asker)
     return {"connect_url": address.reveal(), "connect_expires_at": timestamp(expires_at)}

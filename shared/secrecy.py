@@ -4,7 +4,7 @@ from typing import Self
 
 
 class Secret:
-    """Text that ``repr``, ``str``, ``format`` and pickle never show; ``reveal`` is the one way out."""
+    """Text that ``repr``, ``str``, ``format``, pickle never show; ``reveal`` is the way out."""
 
     __slots__ = ("_text",)
 

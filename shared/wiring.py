@@ -19,7 +19,9 @@ from shared.config import Config
 if TYPE_CHECKING:
     from azure.core.credentials import TokenCredential
 
+    from shared.accounts.account import Account
     from shared.accounts.registry import Register
+    from shared.caller import Caller
     from shared.callers import CallerVerifier
     from shared.connecting.browser import Browser
     from shared.connecting.connect import Connecting
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
     from shared.microsoft.submission import Server
     from shared.microsoft.tokens import AccessTokens
     from shared.sealing import Seal
+    from shared.secrecy import Secret
     from shared.store.agenda import Agenda
     from shared.store.content import Contents
     from shared.store.customers import Customers
@@ -372,6 +375,13 @@ def connecting() -> "Connecting":
         wake=wake,
         watch_token=lambda account, moment: upkeep().watch_token(account, moment),
     )
+
+
+def issue_ticket(account: "Account", asker: "Caller") -> "tuple[Secret, datetime]":
+    """Return the address at which *account* is connected, and until when."""
+    from shared.connecting import ticket
+
+    return ticket.issue(account, asker, seal=seal(), public_url=config().public_url, now=now())
 
 
 @functools.cache
