@@ -36,7 +36,7 @@ IMPORT_ALL = """
 import importlib, sys
 done = []
 def watch(event, arguments):
-    if event.startswith(("socket.connect", "socket.getaddrinfo", "subprocess.", "os.system", "os.mkdir")):
+    if event.startswith(("socket.connect", "socket.getaddrinfo", "subprocess.", "os.mkdir")):
         done.append(event)
     if event == "open" and isinstance(arguments[1], str) and set(arguments[1]) & set("wax+"):
         done.append(f"open {arguments[0]} {arguments[1]}")
