@@ -15,6 +15,7 @@ from shared.caller import Caller
 from shared.errors import Fault, ServiceError
 from shared.guidance import problem_document
 from shared.language import preferred_language
+from shared.pages.visit import Answer
 
 PROBLEM = "application/problem+json"
 LARGEST_BODY = 36 * 1024 * 1024
@@ -44,7 +45,7 @@ def endpoint(handler: Handler) -> Handler:
             _log.exception("event=unexpected instance=%s", instance)
             response = problem(req, ServiceError("internal-error"), instance)
         for name, value in cors(req).items():
-            response.headers[name] = value
+            response.headers.setdefault(name, value)
         return response
 
     return answered
@@ -173,6 +174,17 @@ def json_response(
     response.headers["Cache-Control"] = "no-store"
     for name, text in (headers or {}).items():
         response.headers[name] = text
+    return response
+
+
+def page_response(answer: Answer) -> func.HttpResponse:
+    """Translate a page; a header whose name comes twice keeps both values."""
+    response = func.HttpResponse(answer.body, status_code=answer.status)
+    for name, value in answer.headers:
+        if name == "Set-Cookie":
+            response.headers.add(name, value)
+        else:
+            response.headers[name] = value
     return response
 
 

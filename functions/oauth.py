@@ -5,8 +5,9 @@ from urllib.parse import urlsplit
 
 import azure.functions as func
 
+from functions._http import page_response
 from shared import wiring
-from shared.pages.visit import Answer, Visit
+from shared.pages.visit import Visit
 
 blueprint = func.Blueprint()
 
@@ -15,14 +16,14 @@ blueprint = func.Blueprint()
 @blueprint.route(route="oauth/start", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
 def start(req: func.HttpRequest) -> func.HttpResponse:
     """Open a connect link: the question who asks, or the way to Microsoft."""
-    return _response(wiring.browser().start(_visit(req), datetime.now(UTC)))
+    return page_response(wiring.browser().start(_visit(req), datetime.now(UTC)))
 
 
 @blueprint.function_name("oauth_callback")
 @blueprint.route(route="oauth/callback", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
 def callback(req: func.HttpRequest) -> func.HttpResponse:
     """Receive the browser back from Microsoft (RFC 6749 section 4.1.2)."""
-    return _response(wiring.browser().callback(_visit(req), datetime.now(UTC)))
+    return page_response(wiring.browser().callback(_visit(req), datetime.now(UTC)))
 
 
 @blueprint.function_name("oauth_admin")
@@ -30,14 +31,14 @@ def callback(req: func.HttpRequest) -> func.HttpResponse:
 def admin(req: func.HttpRequest) -> func.HttpResponse:
     """Show an IT admin what is missing; a POST checks again."""
     check = req.method == "POST"
-    return _response(wiring.browser().admin(_visit(req), datetime.now(UTC), check=check))
+    return page_response(wiring.browser().admin(_visit(req), datetime.now(UTC), check=check))
 
 
 @blueprint.function_name("oauth_asset")
 @blueprint.route(route="oauth/assets/{name}", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
 def asset(req: func.HttpRequest) -> func.HttpResponse:
     """Return a stylesheet, script or picture of the pages."""
-    return _response(wiring.browser().asset(req.route_params["name"], _visit(req)))
+    return page_response(wiring.browser().asset(req.route_params["name"], _visit(req)))
 
 
 def _visit(req: func.HttpRequest) -> Visit:
@@ -47,14 +48,3 @@ def _visit(req: func.HttpRequest) -> Visit:
         referer=req.headers.get("Referer", ""),
         accept_language=req.headers.get("Accept-Language"),
     )
-
-
-def _response(answer: Answer) -> func.HttpResponse:
-    """Translate the answer; a header whose name comes twice keeps both values."""
-    response = func.HttpResponse(answer.body, status_code=answer.status)
-    for name, value in answer.headers:
-        if name == "Set-Cookie":
-            response.headers.add(name, value)
-        else:
-            response.headers[name] = value
-    return response

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from shared.microsoft.entra import Entra
     from shared.microsoft.submission import Server
     from shared.microsoft.tokens import AccessTokens
+    from shared.pages.visit import Answer
     from shared.sealing import Seal
     from shared.secrecy import Secret
     from shared.store.agenda import Agenda
@@ -374,6 +375,34 @@ def connecting() -> "Connecting":
         redirect_uri=f"{config().public_url}/api/oauth/callback",
         wake=wake,
         watch_token=lambda account, moment: upkeep().watch_token(account, moment),
+    )
+
+
+def openapi_document() -> dict[str, Any]:
+    """Return the OpenAPI document of this service."""
+    from shared.openapi.document import document
+
+    return document(config().public_url)
+
+
+def reference_page() -> "Answer":
+    """Return the interface as a page."""
+    from shared.openapi import reading
+
+    settings = config()
+    return reading.reference(public_url=settings.public_url, product=settings.product_name)
+
+
+def problem_page(code: str, language: str) -> "Answer":
+    """Return the page that explains a problem's code."""
+    from shared.openapi import reading
+
+    settings = config()
+    return reading.problem_page(
+        code,
+        language=language,
+        public_url=settings.public_url,
+        product=settings.product_name,
     )
 
 
