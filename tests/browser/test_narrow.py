@@ -10,11 +10,11 @@ from tests.browser.steps import begin_account, connect_account, expect_status, s
 WIDTH = 360
 
 
-@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_every_view_fits_a_phone(
-    open_page: Callable[..., Page], picture: Callable[[Page, str], None], dark: bool
+    open_page: Callable[..., Page], picture: Callable[[Page, str], None], scheme: str
 ) -> None:
-    page = open_page(width=WIDTH, dark=dark)
+    page = open_page(width=WIDTH, scheme=scheme)
     expect(page.get_by_text("Ingen e-postkontoer ennå")).to_be_visible()
     begin_account(page)
     check(page, picture, "dialog")
