@@ -142,7 +142,7 @@ def connecting(
         seal=seal,
         redirect_uri=f"{PUBLIC_URL}/api/oauth/callback",
         wake=woken.append,
-        watch_token=lambda account, now: None,
+        watch_token=lambda _account, _now: None,
     )
 
 

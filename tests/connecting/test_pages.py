@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from playwright.sync_api import Browser as Chromium
-from playwright.sync_api import BrowserContext, Page, sync_playwright
+from playwright.sync_api import BrowserContext, Page, ViewportSize, sync_playwright
 
 from local.standins.entra import Entra as EntraStandIn
 from shared.accounts.account import AccountStatus, Identity, Obstacle
@@ -26,8 +26,8 @@ from tests.connecting.walk import KARI, Asker, Mailboxes, Submission, account
 ROOT = Path(__file__).parents[2]
 AXE = ROOT / "local/axe/node_modules/axe-core/axe.min.js"
 SHOTS = ROOT / "test-results/pages"
-PHONE = {"width": 360, "height": 740}
-DESK = {"width": 1100, "height": 900}
+PHONE: ViewportSize = {"width": 360, "height": 740}
+DESK: ViewportSize = {"width": 1100, "height": 900}
 CHROMIUM = next(
     filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
 )

@@ -1,10 +1,10 @@
 """A process that dies at a chosen call to the store: before the call, or right after it."""
 
 import threading
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
 
-from shared.store.table import Table
+from shared.store.rows import Entity
+from shared.store.table import Table, Write
 
 
 class DiedError(BaseException):
@@ -22,7 +22,7 @@ class MortalTable:
         self.dead = False
         self._lock = threading.Lock()
 
-    def _call(self, name: str, call: Callable[[], Any]) -> Any:
+    def _call[T](self, name: str, call: Callable[[], T]) -> T:
         with self._lock:
             if self.dead:
                 raise DiedError
@@ -37,15 +37,23 @@ class MortalTable:
                 raise DiedError
             return answer
 
-    def get(self, partition: str, row: str) -> Any:
+    def get(self, partition: str, row: str) -> tuple[Entity, str] | None:
         return self._call(f"get {row.partition(':')[0]}", lambda: self.table.get(partition, row))
 
-    def range(self, partition: str, lower: str, upper: str, **options: Any) -> Any:
+    def range(
+        self,
+        partition: str,
+        lower: str,
+        upper: str,
+        *,
+        limit: int | None = None,
+        select: Sequence[str] | None = None,
+    ) -> list[Entity]:
         return self._call(
             f"range {lower.partition(':')[0]}",
-            lambda: self.table.range(partition, lower, upper, **options),
+            lambda: self.table.range(partition, lower, upper, limit=limit, select=select),
         )
 
-    def commit(self, partition: str, writes: Any) -> Any:
+    def commit(self, partition: str, writes: Sequence[Write]) -> list[str]:
         rows = " ".join(f"{w.kind.value} {w.row.partition(':')[0]}" for w in writes)
         return self._call(f"commit {rows}", lambda: self.table.commit(partition, writes))

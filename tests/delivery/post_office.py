@@ -1,4 +1,4 @@
-"""A post office for tests: the product's own wiring against the stand-ins, with a clock to turn."""
+"""A post office for tests: the product's wiring against the stand-ins, with a clock to turn."""
 
 import secrets
 import threading
@@ -17,6 +17,7 @@ from shared.messages.accept import Accepted, Intake, Key
 from shared.messages.draft import Draft, Sender
 from shared.messages.record import Record
 from shared.messages.request import draft_from_json
+from shared.schedule import Sent
 from shared.store.mailbox import CONTENT_IN_PARTITION
 
 
@@ -51,9 +52,7 @@ class PostOffice:
     intake: Intake = field(init=False)
 
     def __post_init__(self) -> None:
-        self.crew = replace(
-            wiring.crew(), clock=self.clock, wakeups=self, jitter=lambda: 1.0
-        )
+        self.crew = replace(wiring.crew(), clock=self.clock, wakeups=self, jitter=lambda: 1.0)
         self.intake = Intake(
             mailboxes=wiring.mailboxes(),
             agenda=wiring.agenda(),
@@ -62,9 +61,10 @@ class PostOffice:
             clock=self.clock,
         )
 
-    def send(self, account: str, *, at: datetime, now: datetime) -> None:  # type: ignore[override]
+    def send(self, account: str, *, at: datetime, now: datetime) -> Sent:  # noqa: ARG002
         """Remember a wake-up instead of queueing it."""
         self.woken.append((account, at))
+        return Sent("", "")
 
     def open_account(self, username: str | None = None, **members: object) -> Account:
         """An account, connected at Microsoft by its owner."""

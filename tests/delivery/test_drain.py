@@ -2,10 +2,10 @@
 
 from datetime import timedelta
 
+from shared import wiring
 from shared.accounts.account import AccountStatus
 from shared.messages import settle
 from shared.messages.record import MessageStatus
-from shared import wiring
 from tests.delivery.post_office import PostOffice
 
 
@@ -86,7 +86,7 @@ def test_a_break_before_the_content_is_just_tried_again(office: PostOffice) -> N
 
 def test_mail_is_held_until_an_admin_acts_and_then_leaves_by_itself(office: PostOffice) -> None:
     account = office.open_account()
-    office.stack.exchange.allow_smtp_auth(account.username, False)
+    office.stack.exchange.allow_smtp_auth(account.username, allowed=False)
     record = office.post(account)
 
     office.drain(account)
@@ -97,7 +97,7 @@ def test_mail_is_held_until_an_admin_acts_and_then_leaves_by_itself(office: Post
     assert held.obstacle.code == "smtp-auth-disabled-mailbox"
     assert office.record(record).status is MessageStatus.QUEUED
 
-    office.stack.exchange.allow_smtp_auth(account.username, True)
+    office.stack.exchange.allow_smtp_auth(account.username)
     office.clock.turn(minutes=10)
     office.drain(account)
 

@@ -33,9 +33,7 @@ def test_accepting_is_one_transaction_and_one_wake_up(office: PostOffice) -> Non
 
     intake.accept(watched, office.composing("Faktura"))
 
-    assert table.calls == [
-        "commit merge account insert message insert outbox insert content"
-    ]
+    assert table.calls == ["commit merge account insert message insert outbox insert content"]
     assert len(office.woken) == 1
 
 

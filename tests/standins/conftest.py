@@ -34,7 +34,8 @@ def make_app(
         authority: str | None = None, secret: object = None
     ) -> msal.ConfidentialClientApplication:
         def assertion() -> str:
-            return credential.get_token(f"{TOKEN_EXCHANGE}/.default").token
+            token: str = credential.get_token(f"{TOKEN_EXCHANGE}/.default").token
+            return token
 
         return msal.ConfidentialClientApplication(
             standins.entra.application.client_id,
