@@ -101,7 +101,7 @@ class Sink:
                 self.messages += messages
                 self.octets += octets
 
-    def messages_of(self, sock: socket.socket):  # type: ignore[no-untyped-def] # noqa: ANN201, C901, PLR0912
+    def messages_of(self, sock: socket.socket):  # type: ignore[no-untyped-def] # noqa: ANN201, C901, PLR0912, PLR0915
         """Yield the size of each message; the loop that everything is measured against."""
         buffer, replies, size, within = b"", [], 0, False
         recv, delay = sock.recv, self.delay

@@ -35,7 +35,7 @@ class Job:
         return head + line * ((self.size - len(head)) // len(line))
 
 
-TOKEN = "bench-token." * 150  # as long as Entra's are  # noqa: S105
+TOKEN = "bench-token." * 150  # as long as Entra's are
 USER = "kari@firma.test"
 TO = "ola@kunde.test"
 
