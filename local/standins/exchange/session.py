@@ -60,7 +60,7 @@ class Session(Connection):
         self.exchange.counters["connections"] += 1
         step = self.exchange.script.take("connect", None)
         if step is not None:
-            self.cut()
+            self.pause(None) if step.hang else self.cut()
             return
         stamp = datetime.now(UTC).strftime("%a, %d %b %Y %H:%M:%S +0000")
         host = f"{self.host.partition('.')[0]}.outlook.office365.com"
