@@ -86,8 +86,8 @@ param vaultCreateMode string = 'default'
 @minLength(1)
 param alertEmails array
 
-@description('Messages held within an hour that are still normal.')
-param heldThreshold int = 50
+@description('Mailboxes that come to need a person within an hour and are still normal.')
+param heldThreshold int = 10
 
 @description('Days that logs are kept.')
 @minValue(30)

@@ -21,7 +21,7 @@ param vaultId string
 @description('Storage account that holds the mailboxes.')
 param storageId string
 
-@description('Messages held within an hour that are still normal; a single mailbox that needs its owner holds a few.')
+@description('Mailboxes that come to need a person within an hour and are still normal.')
 param heldThreshold int
 
 // The application logs what matters as event=<name> …; one place knows how to find such a line.
@@ -70,7 +70,7 @@ var logRules = [
   }
   {
     name: 'mail-held'
-    description: 'More mail than usual waits for people: a change at Microsoft or at a large customer rather than single mailboxes.'
+    description: 'Many mailboxes at once hold their mail for a person: a change at Microsoft or at a large customer.'
     query: '${eventIs} "message_held"'
     severity: 2
     frequency: 'PT15M'

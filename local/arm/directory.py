@@ -27,6 +27,12 @@ class Directory(StandIn):
         self.credentials: dict[str, dict[str, dict[str, Any]]] = {}
         self.changes: list[str] = []
 
+    def reset_to_nothing(self) -> None:
+        """Forget every registration, as if none had been made."""
+        for kept in (self.applications, self.principals, self.credentials):
+            kept.clear()
+        self.changes.clear()
+
     def endpoint(self, request: Request) -> str:
         return f"{request.method} {request.path.rstrip('/').rpartition('/')[2]}"
 

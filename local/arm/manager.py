@@ -212,6 +212,20 @@ class Manager(StandIn):
     def host_keys(self, *_: object) -> Response:
         return Response(200, {"masterKey": "not-a-real-key", "functionKeys": {}, "systemKeys": {}})
 
+    def stacks(self, *_: object) -> Response:
+        """What Flex Consumption runs, in the shape az reads."""
+        settings = {
+            "appSettingsDictionary": {"FUNCTIONS_WORKER_RUNTIME": "python"},
+            "Sku": [{"skuCode": "FC1"}],
+            "gitHubActionSettings": {"isSupported": True, "supportedVersion": "3.13"},
+            "appInsightsSettings": {"isSupported": True},
+            "isDefault": True,
+        }
+        minor = {"value": "3.13", "stackSettings": {"linuxRuntimeSettings": settings}}
+        majors = [{"value": "3", "minorVersions": [minor]}]
+        stack = {"name": "python", "properties": {"majorVersions": majors}}
+        return Response(200, {"value": [stack]})
+
     # deployments ---------------------------------------------------------------------------
 
     def prepare(self, request: Request, scope: str) -> Deployment:
@@ -276,6 +290,7 @@ def _routes(manager: Manager) -> list[tuple[str, str, Handler]]:
     return [
         ("GET", r"/subscriptions", manager.accounts),
         ("GET", r"/tenants", manager.tenants),
+        ("GET", r"/providers/Microsoft\.Web/locations/\w+/functionAppStacks", manager.stacks),
         ("GET", subscription, manager.account),
         (
             "GET",

@@ -48,7 +48,7 @@ class Site(StandIn):
     def publish(self, request: Request) -> Response:
         if request.bearer() is None:
             return Response(401, {"error": "basic credentials are switched off"})
-        if request.query.get("RemoteBuild") != "True":
+        if request.query.get("RemoteBuild", "").lower() != "true":
             return Response(400, {"error": "without a remote build nothing is installed"})
         if self.refused_publishes:
             self.refused_publishes -= 1

@@ -21,6 +21,7 @@ from local.arm.subscription import ArmError
 PINNED = ROOT / "tests" / "infra" / "azure-cli.txt"
 VENV = ROOT / ".cache" / "azure-cli"
 NAME = "rehearsal"
+DEPLOYED = ("functions", "shared", "function_app.py", "host.json", "requirements.txt")
 READER = {"actions": ["*"], "notActions": ["Microsoft.Authorization/*/Write"]}
 
 
@@ -177,8 +178,7 @@ class Rehearsal:
 
     def the_package_is_right(self) -> None:
         listed = subprocess.run(
-            ["git", "ls-files", "--cached", "--others", "--exclude-standard"]
-            + ["functions", "shared", "function_app.py", "host.json", "requirements.txt"],
+            ["git", "ls-files", "--cached", "--others", "--exclude-standard", *DEPLOYED],
             cwd=ROOT,
             capture_output=True,
             text=True,
