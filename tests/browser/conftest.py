@@ -1,14 +1,12 @@
 """The demo's stack, and a Chromium in front of its page."""
 
-import os
-import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Literal
 
 import pytest
 import requests
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
 from local.demo.report import Report
 from local.demo.stack import Stack, prepare, running
@@ -18,17 +16,6 @@ type Scheme = Literal["light", "dark"]
 PICTURES = Path("test-results") / "browser"
 PATIENCE = 15_000
 """Milliseconds that a page may take: the machine may be busy with other things."""
-NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-DOWNLOADED = ("chromium-*/chrome-linux*/chrome", "chromium-*/chrome-mac*/**/MacOS/Chromium")
-ARGUMENTS = (
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-dev-shm-usage",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--no-first-run",
-    "--lang=nb-NO",
-)
 
 
 @pytest.fixture(scope="session")
@@ -55,34 +42,10 @@ def _delete_accounts(demo: Stack) -> None:
         assert requests.delete(url, headers=headers, timeout=60).status_code == 204
 
 
-@pytest.fixture(scope="session")
-def chromium() -> Iterator[Browser]:
-    """One Chromium for all tests; each gets a context of its own."""
-    expect.set_options(timeout=PATIENCE)
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=find_chromium(), args=list(ARGUMENTS))
-        yield browser
-        browser.close()
-
-
-def find_chromium() -> str:
-    """The Chromium that local/setup --browser finds or installs."""
-    downloads = Path(os.environ.get("PLAYWRIGHT_BROWSERS_PATH", "~/.cache/ms-playwright"))
-    candidates = [
-        os.environ.get("CHROMIUM", ""),
-        *NAMES,
-        *(str(path) for pattern in DOWNLOADED for path in downloads.expanduser().glob(pattern)),
-        "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
-    ]
-    for candidate in candidates:
-        if candidate and (found := shutil.which(candidate)):
-            return found
-    pytest.fail("there is no Chromium: run local/setup --browser")
-
-
 @pytest.fixture
 def open_page(chromium: Browser, stack: Stack) -> Iterator[Callable[..., Page]]:
     """Open the demo page in a context of its own; complaints of the page fail the test."""
+    expect.set_options(timeout=PATIENCE)
     complaints: list[str] = []
     contexts = []
 

@@ -32,7 +32,7 @@ def test_smtp_auth_switched_off_is_explained_and_the_mail_leaves_when_it_is_on(
     return_to_product(page)
     dialog = page.get_by_role("dialog")
     expect(dialog.get_by_text("Krever handling", exact=True)).to_be_visible()
-    expect(dialog.get_by_text("IT-ansvarlig hos dere:")).to_be_visible()
+    expect(dialog.get_by_text("Dette må IT-ansvarlig hos dere ordne")).to_be_visible()
     expect(dialog.locator("code", has_text=f"Set-CASMailbox -Identity {USERNAME}")).to_be_visible()
     picture(page, "dialog-problem")
     dialog.get_by_role("button", name="Lukk", exact=True).click()

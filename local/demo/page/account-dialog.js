@@ -87,11 +87,17 @@ function showState() {
   if (account.problem) place.append(problemBox(account.problem, ...problemButtons()));
 }
 
+/** What the user can end comes first as connecting; what others end is only looked at again. */
 function problemButtons() {
-  return [
-    element("button", { type: "button", class: "primary", onclick: (event) => attempt(event.currentTarget, connect) }, "Koble til på nytt"),
-    element("button", { type: "button", onclick: (event) => attempt(event.currentTarget, verify) }, "Sjekk på nytt"),
-  ];
+  const users = account.problem.who === "user";
+  const again = problemButton("Koble til på nytt", connect, users);
+  const check = problemButton("Sjekk på nytt", verify, !users);
+  return users ? [again, check] : [check, again];
+}
+
+function problemButton(text, work, primary) {
+  const onclick = (event) => attempt(event.currentTarget, work);
+  return element("button", { type: "button", class: primary && "primary", onclick }, text);
 }
 
 function explainPending() {

@@ -83,11 +83,12 @@ function buttons(account) {
   return all.filter(Boolean);
 }
 
+/** What the user can end comes first as connecting; what others end is only looked at again. */
 function problemButtons(account) {
-  return [
-    button("Koble til på nytt", () => accountDialog.reconnect(account), "primary"),
-    button("Sjekk på nytt", (press) => verify(account, press)),
-  ];
+  const users = account.problem.who === "user";
+  const connect = button("Koble til på nytt", () => accountDialog.reconnect(account), users && "primary");
+  const check = button("Sjekk på nytt", (press) => verify(account, press), !users && "primary");
+  return users ? [connect, check] : [check, connect];
 }
 
 function button(text, action, kind) {

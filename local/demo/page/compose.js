@@ -14,6 +14,7 @@ form.addEventListener("input", () => {
   key = crypto.randomUUID();
 });
 
+/** The form stays hidden until it is known which accounts there are to send from. */
 export const composeView = {
   async show() {
     try {
@@ -24,6 +25,7 @@ export const composeView = {
       form.hidden = accounts.length === 0;
       empty.hidden = accounts.length > 0;
     } catch (error) {
+      form.hidden = false;
       showError(form.querySelector("[data-problem]"), error);
     }
   },

@@ -14,8 +14,8 @@ export function problemBox(problem, ...buttons) {
     { class: "notice bad", "data-code": problem.code },
     element("p", { class: "title" }, problem.title),
     problem.detail && element("p", {}, ...linked(problem.detail)),
-    problem.action &&
-      element("p", { class: "action" }, element("strong", {}, `${WHO[problem.who] ?? problem.who}: `), ...linked(problem.action)),
+    problem.action && element("p", { class: "who" }, WHO[problem.who] ?? problem.who),
+    problem.action && element("p", { class: "action" }, ...linked(problem.action)),
     buttons.length > 0 && element("div", { class: "buttons" }, buttons),
   );
 }

@@ -58,24 +58,23 @@ export const MESSAGE_STATUS = {
 /** Statuses that change by themselves, so that the list should look again. */
 export const MOVING = new Set(["queued", "sending", "held"]);
 
+/** Who has to act: a line above what they do. */
 export const WHO = {
-  caller: "Quick3",
-  user: "Du",
-  admin: "IT-ansvarlig hos dere",
-  operator: "Quick3 drift",
-  nobody: "Ingen – det ordner seg selv",
+  caller: "Dette må rettes i Quick3:",
+  user: "Dette kan du ordne selv:",
+  admin: "Dette må IT-ansvarlig hos dere ordne:",
+  operator: "Dette må vi ordne:",
+  nobody: "Dette går over av seg selv:",
 };
 
 export const CHECK_STATUS = { pass: "I orden", fail: "Feil", skip: "Ikke prøvd" };
 export const CHECK_NAME = {
   identity: "Innlogget person",
   scope: "Rett til å sende",
-  "refresh-token": "Varig tilgang",
   refresh_token: "Varig tilgang",
   starttls: "Kryptert forbindelse",
   auth: "Pålogging for sending",
   sender: "Avsenderadresse",
-  "mail-from": "Avsenderadresse",
 };
 
 const moment = new Intl.DateTimeFormat("nb-NO", { dateStyle: "medium", timeStyle: "short" });
