@@ -34,7 +34,7 @@ rehearse: setup ## the deployment with the real az CLI against a local stand-in
 	@$(PYTHON) -m tests.infra.rehearse
 
 clean: ## remove everything that the other targets made
-	rm -rf .venv .cache local/azurite/node_modules test-results
+	rm -rf .venv .cache local/*/node_modules test-results
 	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import Protocol
 from urllib.parse import urlencode
@@ -21,6 +22,7 @@ from shared.pages.visit import Answer, Headers, Visit
 _STATUS = {"account-gone": 410, "not-found": 404}
 """Statuses of the problems that only pages have; the others are the catalogue's."""
 
+_CONSENT = "{admin_consent_url}"
 _APPROVAL = "admin-approval-needed"
 _MAY_NEED_APPROVAL = frozenset(
     {
@@ -224,6 +226,11 @@ class Browser:
         if account.obstacle:
             code, values = account.obstacle.code, dict(account.obstacle.values)
         problem = self._explain(visit, code, account, values, now) if code else None
+        if (
+            problem and code and for_code(code).link == _CONSENT
+        ):  # the catalogue speaks to the user
+            approve = pages.say(visit.language(), "admin", "approve")
+            problem = replace(problem, action=approve)
         return self._page(
             visit,
             "admin",

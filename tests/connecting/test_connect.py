@@ -242,6 +242,8 @@ def test_who_needs_an_admin_gets_a_link_that_ends_in_an_approval(
 
     assert header(back, "Location").startswith(f"{PUBLIC_URL}/api/oauth/admin?")
     assert thanks.status == 200
+    assert "Alt er i orden" not in page(thanks).words
+    assert "organisasjonen har godkjent Quick3" in page(thanks).words
     [again] = page(answer).buttons()
     microsoft = header(kari.visit(again), "Location")
     assert kari.visit(entra_standin.sign_in(microsoft, KARI)).status == 200
