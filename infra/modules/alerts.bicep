@@ -80,11 +80,11 @@ var logRules = [
   }
   {
     name: 'upkeep-missing'
-    description: 'The timer has not run for two days: tokens are not kept alive, lost wake-ups are not found.'
-    query: 'requests | where name == "upkeep" and success == true'
-    severity: 2
-    frequency: 'PT6H'
-    window: 'P2D'
+    description: 'The five-minute timer has not run for an hour: lost wake-ups are not found, tokens are not kept alive.'
+    query: '${eventIs} "upkeep"'
+    severity: 1
+    frequency: 'PT15M'
+    window: 'PT1H'
     operator: 'LessThan'
     threshold: 1
   }
