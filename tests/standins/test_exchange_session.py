@@ -209,13 +209,13 @@ def test_content_may_come_in_any_pieces(standins: Stack) -> None:
 
 
 def test_a_round_trip_costs_one_flight(standins: Stack) -> None:
-    standins.exchange.set_round_trip(0.05)
+    standins.exchange.set_round_trip(0.1)
     with Talk(standins).sign_in() as talk:
         began = time.monotonic()
         talk.say(*ENVELOPE)
         for _ in range(3):
             talk.hear()
-        assert 0.045 < time.monotonic() - began < 0.14
+        assert 0.09 < time.monotonic() - began < 0.29
 
 
 @pytest.mark.parametrize("kind", ["stranger", "other-name"])
@@ -223,6 +223,15 @@ def test_a_wrong_certificate_can_be_shown(standins: Stack, kind: str) -> None:
     standins.exchange.present_certificate(kind)
     with Talk(standins) as talk, pytest.raises(ssl.SSLCertVerificationError):
         talk.start_tls()
+
+
+@pytest.mark.parametrize(("idle", "total"), [(0.5, 60), (60, 1)])
+def test_a_session_ends_by_itself(standins: Stack, idle: float, total: float) -> None:
+    standins.exchange.limit_session(idle, total)
+    with Talk(standins) as talk:
+        talk.start_tls()
+        assert talk.hear().startswith("421 4.4.1 Connection timed out. Total session duration: ")
+        assert talk.hear() == ""
 
 
 def test_an_extension_can_be_hidden(standins: Stack) -> None:

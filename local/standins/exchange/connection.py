@@ -22,12 +22,18 @@ class Connection(asyncio.Protocol):
         self.reading_content = False
         self.round_trip: float = 0
         self._loop = asyncio.get_running_loop()
+        self.heard = self._loop.time()
         self._transport: asyncio.Transport | None = None
         self._replies: list[str] = []
         self._flights: deque[tuple[bytes, bool]] = deque()
         self._paused = False
         self._owed = False
         self._ended = False
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether nothing more will be said."""
+        return self._ended
 
     def opened(self) -> None:
         raise NotImplementedError
@@ -62,6 +68,7 @@ class Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         if self._ended:
             return
+        self.heard = self._loop.time()
         self.buffer += data
         if self._owed:
             self.breach("data before the reply to a sync point")
@@ -115,6 +122,13 @@ class Connection(asyncio.Protocol):
         self._flights.clear()
         if self._transport is not None:
             self._transport.abort()
+
+    def now(self) -> float:
+        """The time that ``heard`` is told in."""
+        return self._loop.time()
+
+    def later(self, seconds: float, work: Callable[[], None]) -> asyncio.TimerHandle:
+        return self._loop.call_later(seconds, work)
 
     def soon(self, work: Callable[[], None]) -> None:
         """Run *work* on the connection's own thread."""

@@ -3,9 +3,9 @@
 import re
 from dataclasses import dataclass
 from email.utils import getaddresses
+from functools import lru_cache
 
 LINE_LIMIT = 998  # octets without CRLF, RFC 5321 section 4.5.3.1.6
-UNSTUFFED = re.compile(rb"(?:\A|\r\n)\.(?!\.)")
 FOLD = re.compile(r"\r\n(?=[ \t])")
 FIELD = re.compile(r"(?im)^(from|sender|message-id)[ \t]*:(.*)$")
 
@@ -17,6 +17,13 @@ class Headers:
     authors: tuple[str, ...]
     sender: str
     message_id: str
+
+
+def is_stuffed(raw: bytes) -> bool:
+    """Whether every leading dot was doubled, as RFC 5321 section 4.5.2 wants it."""
+    if raw.startswith(b".") and not raw.startswith(b".."):
+        return False
+    return raw.count(b"\r\n.") == raw.count(b"\r\n..")
 
 
 def unstuffed(raw: bytes) -> bytes:
@@ -49,7 +56,14 @@ def headers(content: bytes) -> Headers:
     found: dict[str, list[str]] = {}
     for name, value in FIELD.findall(FOLD.sub("", head).replace("\r\n", "\n")):
         found.setdefault(name.lower(), []).append(value.strip())
-    authors = tuple(address for _, address in getaddresses(found.get("from", [])) if address)
-    senders = [address for _, address in getaddresses(found.get("sender", []))]
-    ids = found.get("message-id", [""])
-    return Headers(authors, senders[0] if senders else "", ids[0])
+    senders = _addresses(", ".join(found.get("sender", [])))
+    return Headers(
+        authors=_addresses(", ".join(found.get("from", []))),
+        sender=senders[0] if senders else "",
+        message_id=found.get("message-id", [""])[0],
+    )
+
+
+@lru_cache(maxsize=1_000)
+def _addresses(text: str) -> tuple[str, ...]:
+    return tuple(address for _, address in getaddresses([text]) if address)

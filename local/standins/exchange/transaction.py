@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from local.standins.exchange import content as judged
 
 if TYPE_CHECKING:
-    from local.standins.exchange.session import Session
+    from local.standins.exchange.dialogue import Dialogue
 
 SIZE_LIMIT = 157_286_400
 END = b"\r\n.\r\n"
@@ -26,7 +26,7 @@ EXPLAINED = "Failed to process message due to a permanent exception with message
 class Transaction:
     """From MAIL to the reply to the content; the session makes one per message."""
 
-    def __init__(self, session: "Session", mail_from: str) -> None:
+    def __init__(self, session: "Dialogue", mail_from: str) -> None:
         self.mail_from = mail_from
         self.rcpt_to: list[str] = []
         self.smtputf8 = False
@@ -121,13 +121,13 @@ class Transaction:
         session = self._session
         if self._cut("content-end-before-store"):
             return
-        if judged.UNSTUFFED.search(raw):
+        if not judged.is_stuffed(raw):
             self._exchange.violations["leading dot not doubled"] += 1
         content = judged.unstuffed(raw)
         headers = judged.headers(content)
         problem = self._problem(content, headers)
         if problem:
-            session.refuse(problem)
+            session.decline(problem)
             return
         host = session.host
         reply = f"250 2.0.0 OK {headers.message_id or '<none>'} [Hostname={host}]"
