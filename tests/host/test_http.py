@@ -10,6 +10,7 @@ import pytest
 import requests
 
 from local.host.process import HostProcess
+from tests.host.sampling import eventually
 
 LIMIT = 104_857_600
 
@@ -134,6 +135,7 @@ def test_a_function_that_raises_gives_500_and_nothing_of_the_reason(host: HostPr
     answer = get(host, "/api/broken")
 
     assert (answer.status_code, answer.content) == (500, b"")
+    eventually(lambda: any("broken failed" in line for line in host.log))
     lines = [line for line in host.log if "broken failed" in line]
     assert len(lines) == 1
     assert "ValueError: of no use\\nto the caller" in lines[0]
