@@ -5,10 +5,12 @@ import socket
 from collections.abc import Iterator
 
 import pytest
+from playwright.sync_api import Browser
 
 from local import azurite as emulator
 from local.host.process import HostProcess, start
 from local.standins import Stack
+from tests.chromium import launched
 from tests.client import FRONTEND, Api
 
 
@@ -44,6 +46,13 @@ def settings(stack: Stack, azurite: emulator.Azurite) -> dict[str, str]:
         "ALLOWED_ORIGINS": FRONTEND,
         "AzureWebJobsStorage": azurite.connection_string,
     }
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    """One Chromium for all tests; each gets a context of its own."""
+    with launched() as browser:
+        yield browser
 
 
 class Hosts:

@@ -24,9 +24,11 @@ def main() -> int:
     options = _parse()
     signal.signal(signal.SIGTERM, _interrupt)
     report = Report()
+    played = False
     try:
         with running(report, page_port=options.port, api_port=options.api_port) as stack:
             _play(stack, report)
+            played = True
             if not options.once:
                 _print_addresses(stack)
                 threading.Event().wait()
@@ -35,7 +37,7 @@ def main() -> int:
         return 1
     except KeyboardInterrupt:
         print("\nStopped.")
-    return 0 if report.held else 1
+    return 0 if played and report.held else 1
 
 
 def _interrupt(_number: int, _frame: FrameType | None) -> None:

@@ -1,5 +1,6 @@
 """Pages for readers: the interface at a glance, and what a problem's code means."""
 
+import json
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,60 +13,134 @@ _PEOPLE = ("user", "admin", "operator")
 _METHODS = ("get", "post", "patch", "delete")
 
 
+type Json = dict[str, Any]
+
+
 @dataclass(frozen=True, slots=True)
+class Member:
+    """A parameter of a call or a member of an object: its name, its kind in words, its meaning."""
+
+    name: str
+    kind: str
+    is_required: bool
+    description: str
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """One answer of an operation: status, meaning, and the name of what it carries."""
+
+    status: str
+    description: str
+    schema: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Operation:
-    """One line of the reference: what is called, what it does, what it may answer."""
+    """One call: what it does, what goes in and what comes out."""
 
     method: str
     path: str
     summary: str
     description: str
-    answers: tuple[tuple[str, str], ...]
+    parameters: tuple[Member, ...]
+    bodies: tuple[tuple[str, str], ...]
+    answers: tuple[Outcome, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Schema:
+    """One named kind of value: its meaning, its members, an example as JSON."""
+
+    name: str
+    kind: str
+    description: str
+    members: tuple[Member, ...]
+    example: str
 
 
 def reference(*, public_url: str, product: str) -> Answer:
-    """Return the page that lists every operation, for people (in English, as the document is)."""
+    """Return the page that describes every call and value, in English as the document is."""
     found = document(public_url)
-    groups = {tag["name"]: _operations(found, tag["name"]) for tag in found["tags"]}
-    schemas = {
-        name: sorted(schema["properties"])
-        for name, schema in found["components"]["schemas"].items()
-    }
     return page(
         "docs",
         language="en",
         product=product,
         info=found["info"],
         base=f"{public_url}/api",
-        groups=groups,
-        schemas=schemas,
+        groups={tag["name"]: _operations(found, tag["name"]) for tag in found["tags"]},
+        schemas=[_schema(*each) for each in sorted(found["components"]["schemas"].items())],
     )
 
 
-def _operations(found: dict[str, Any], tag: str) -> list[Operation]:
+def _operations(found: Json, tag: str) -> list[Operation]:
     return [
-        Operation(
-            method.upper(),
-            path,
-            item[method]["summary"],
-            item[method].get("description", ""),
-            tuple(
-                (status, _description(found, response))
-                for status, response in item[method]["responses"].items()
-            ),
-        )
+        _operation(found, method, path, item)
         for path, item in found["paths"].items()
         for method in _METHODS
         if method in item and tag in item[method]["tags"]
     ]
 
 
-def _description(found: dict[str, Any], response: dict[str, Any]) -> str:
-    """Return a response's description, also where it is kept with the components."""
-    if reference := response.get("$ref"):
-        response = found["components"]["responses"][reference.rpartition("/")[2]]
-    text: str = response["description"]
-    return text
+def _operation(found: Json, method: str, path: str, item: Json) -> Operation:
+    call = item[method]
+    parameters = [*item.get("parameters", []), *call.get("parameters", [])]
+    content = call.get("requestBody", {}).get("content", {})
+    return Operation(
+        method=method.upper(),
+        path=path,
+        summary=call["summary"],
+        description=call.get("description", ""),
+        parameters=tuple(_parameter(_resolved(found, one)) for one in parameters),
+        bodies=tuple((media, _kind(one["schema"])) for media, one in content.items()),
+        answers=tuple(
+            _answer(status, _resolved(found, one)) for status, one in call["responses"].items()
+        ),
+    )
+
+
+def _resolved(found: Json, value: Json) -> Json:
+    """Return what a reference inside the document stands for, or *value* where it is none."""
+    for step in value.get("$ref", "#").split("/")[1:]:
+        found = found[step]
+    return found if "$ref" in value else value
+
+
+def _parameter(one: Json) -> Member:
+    kind = f"{one['in']}, {_kind(one['schema'])}"
+    description = one.get("description") or one["schema"].get("description", "")
+    return Member(one["name"], kind, bool(one.get("required")), description)
+
+
+def _answer(status: str, one: Json) -> Outcome:
+    kinds = [_kind(content.get("schema", {})) for content in one.get("content", {}).values()]
+    return Outcome(status, one["description"], kinds[0] if kinds else "")
+
+
+def _schema(name: str, schema: Json) -> Schema:
+    required = schema.get("required", ())
+    members = tuple(
+        Member(one, _kind(value), one in required, value.get("description", ""))
+        for one, value in schema.get("properties", {}).items()
+    )
+    examples = schema.get("examples", ())
+    shown = json.dumps(examples[0], indent=2, ensure_ascii=False) if examples else ""
+    return Schema(name, _kind(schema), schema.get("description", ""), members, shown)
+
+
+def _kind(schema: Json) -> str:
+    """Say in words what a schema takes."""
+    if reference := schema.get("$ref"):
+        return str(reference).rpartition("/")[2]
+    for joined in ("anyOf", "oneOf"):
+        if joined in schema:
+            return " or ".join(_kind(one) for one in schema[joined])
+    if "const" in schema or "enum" in schema:
+        values = schema.get("enum", [schema.get("const")])
+        return " | ".join(json.dumps(value) for value in values)
+    if schema.get("type") == "array":
+        return f"list of {_kind(schema['items'])}"
+    return str(schema.get("format") or schema.get("type") or "any")
 
 
 def problem_page(code: str, *, language: str, public_url: str, product: str) -> Answer:

@@ -14,6 +14,7 @@ from local.demo.stack import Stack, prepare, running
 type Scheme = Literal["light", "dark"]
 
 PICTURES = Path("test-results") / "browser"
+AXE = Path("local/axe/node_modules/axe-core/axe.min.js")
 PATIENCE = 15_000
 """Milliseconds that a page may take: the machine may be busy with other things."""
 
@@ -75,6 +76,18 @@ def _note(kind: str, text: str, complaints: list[str]) -> None:
     """A refusal by the API is shown on the page and no complaint; a broken policy is one."""
     if kind == "error" and not text.startswith("Failed to load resource"):
         complaints.append(text)
+
+
+@pytest.fixture
+def check_access() -> Callable[[Page], None]:
+    """Hold what the page shows now to axe-core's rules (WCAG 2.2 A and AA, and its own)."""
+
+    def checked(page: Page) -> None:
+        page.evaluate(AXE.read_text("utf-8"))
+        violations = page.evaluate("axe.run().then((found) => found.violations)")
+        assert [(one["id"], [node["html"] for node in one["nodes"]]) for one in violations] == []
+
+    return checked
 
 
 @pytest.fixture

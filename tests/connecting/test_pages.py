@@ -1,6 +1,5 @@
 """Every page in a real browser: both languages, light and dark, phone, keyboard, no violations."""
 
-import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -9,7 +8,7 @@ from typing import Any
 
 import pytest
 from playwright.sync_api import Browser as Chromium
-from playwright.sync_api import BrowserContext, Page, ViewportSize, sync_playwright
+from playwright.sync_api import BrowserContext, Page, ViewportSize
 
 from local.standins.entra import Entra as EntraStandIn
 from shared.accounts.account import AccountStatus, Identity, Obstacle
@@ -28,9 +27,6 @@ AXE = ROOT / "local/axe/node_modules/axe-core/axe.min.js"
 SHOTS = ROOT / "test-results/pages"
 PHONE: ViewportSize = {"width": 360, "height": 740}
 DESK: ViewportSize = {"width": 1100, "height": 900}
-CHROMIUM = next(
-    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
-)
 
 SMTP_AUTH_OFF = Reply(
     535,
@@ -38,16 +34,6 @@ SMTP_AUTH_OFF = Reply(
     "Authentication unsuccessful, SmtpClientAuthentication is disabled for the Tenant. Visit "
     "https://aka.ms/smtp_auth_disabled for more information.",
 )
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Chromium]:
-    with sync_playwright() as playwright:
-        launched = playwright.chromium.launch(
-            executable_path=CHROMIUM, args=["--no-sandbox", "--disable-dev-shm-usage"]
-        )
-        yield launched
-        launched.close()
 
 
 @pytest.fixture(scope="module")

@@ -84,7 +84,7 @@ def test_a_package_with_something_strange_is_not_made(tmp_path: Path) -> None:
     (tmp_path / ".funcignore").write_text("*.pyc\n", encoding="utf-8")
     for name in ("function_app.py", "host.json", "requirements.txt", "notes.txt"):
         (tmp_path / name).write_text("", encoding="utf-8")
-    with pytest.raises(DeploymentError, match="notes.txt"):
+    with pytest.raises(DeploymentError, match=r"notes\.txt"):
         package.make(tmp_path, tmp_path / "package.zip")
 
 

@@ -47,7 +47,7 @@ form.addEventListener("submit", async (event) => {
       form.reset();
       fields.account.value = account;
       key = crypto.randomUUID();
-      location.hash = `#sendt/${account}`;
+      location.hash = `#/sendt/${account}`;
     });
   } catch (error) {
     showInForm(form, error);

@@ -1,5 +1,5 @@
 /*
- * Starts the page and shows the view that the address names (#kontoer, #skriv, #sendt, #innboks).
+ * Starts the page and shows the view that the address names (#/kontoer, #/skriv, #/sendt, #/innboks).
  *
  *   session.js         who is signed in to Quick3, the bearer token, where the API is
  *   api.js             one function per call of the HTTP API; failures are Problems (RFC 9457)
@@ -20,20 +20,20 @@ import { inboxView } from "./inbox.js";
 import { sentView } from "./sent.js";
 import { startSession } from "./session.js";
 
-/** A view is {show(argument), hide()}; the argument is what follows the name: #sendt/<account id>. */
+/** A view is {show(argument), hide()}; the argument is what follows the name: #/sendt/<account id>. */
 const views = { kontoer: accountsView, skriv: composeView, sendt: sentView, innboks: inboxView };
 let current = null;
 
 function route() {
-  const [wanted, argument] = location.hash.slice(1).split("/");
-  if (wanted === "innhold") return;
+  if (location.hash === "#innhold") return;
+  const [, wanted, argument] = location.hash.split("/");
   const name = wanted in views ? wanted : "kontoer";
   current?.hide();
   for (const section of document.querySelectorAll("[data-view]")) {
     section.hidden = section.dataset.view !== name;
   }
   for (const link of document.querySelectorAll(".menu a")) {
-    if (link.hash === `#${name}`) link.setAttribute("aria-current", "page");
+    if (link.hash === `#/${name}`) link.setAttribute("aria-current", "page");
     else link.removeAttribute("aria-current");
   }
   document.title = `${document.getElementById(`${name}-tittel`).textContent} – Quick3`;
