@@ -454,7 +454,7 @@ def health() -> "Health":
         "queue": wakeups().is_reachable,
         "blobs": lambda: contents().is_reachable(),
         "key_vault": lambda: vault().is_healthy(),
-        "entra": lambda: bool(entra().issuer()),
+        "entra": lambda: entra().is_healthy(),
         "callers": lambda: callers().is_reachable(),
     }
     return Health(probes, poisoned=wakeups().count_poisoned, clock=now)
