@@ -40,6 +40,7 @@ def test_every_view_fits_a_phone(
     expect(page.locator("#inbox h2")).to_be_visible()
     check("inbox")
     stack.standins.exchange.allow_smtp_auth(USERNAME, allowed=False)
+    stack.standins.exchange.close_sessions()
     page.get_by_role("link", name="E-postkontoer").click()
     page.get_by_role("button", name="Send test-e-post").click()
     expect_status(page.locator("#accounts li"), "Krever handling")
