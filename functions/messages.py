@@ -167,7 +167,7 @@ def _key(req: func.HttpRequest) -> Key | None:
     key = req.headers.get("Idempotency-Key")
     if key is None:
         return None
-    if not 1 <= len(key) <= 256 or not key.isprintable():
+    if not 1 <= len(key) <= 256 or not (key.isascii() and key.isprintable()):
         fault = Fault("Idempotency-Key", "must be 1 to 256 printable characters")
         raise ServiceError("invalid-idempotency-key", faults=[fault])
     return Key.of(key, media_type(req), body(req, limit=LARGEST_BODY))
