@@ -53,6 +53,11 @@ class Directory(StandIn):
         if request.method == "POST":
             body = request.json()
             made = {"id": str(uuid.uuid4()), "appId": str(uuid.uuid4()), **body}
+            if kept is self.principals:
+                if made["appId"] in [one["appId"] for one in kept.values()]:
+                    message = f"The service principal of {made['appId']} is already in use."
+                    return _refused(409, "Request_MultipleObjectsWithSameKeyValue", message)
+                made["servicePrincipalNames"] = [made["appId"]]
             kept[made["id"]] = made
             self.changes.append(f"create {request.path}")
             return Response(201, made)
