@@ -27,6 +27,11 @@ var delegatedPermissions = [
   '14dad69e-099b-42c9-810b-d002981feec1' // profile
 ]
 
+var resourceAccess = [for permission in delegatedPermissions: {
+  id: permission
+  type: 'Scope'
+}]
+
 resource identity 'Microsoft.ManagedIdentity/userAssignedIdentities@2024-11-30' existing = {
   name: 'id-${name}'
 }
@@ -50,10 +55,7 @@ resource registration 'Microsoft.Graph/applications@v1.0' = {
   requiredResourceAccess: [
     {
       resourceAppId: microsoftGraph
-      resourceAccess: [for permission in delegatedPermissions: {
-        id: permission
-        type: 'Scope'
-      }]
+      resourceAccess: resourceAccess
     }
   ]
 }

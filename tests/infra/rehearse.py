@@ -195,8 +195,8 @@ class Rehearsal:
         self.succeeds()
         changed = [one for one in azure.manager.subscription.changes if one[0] != "NoChange"]
         expect("no resource changes", not changed, changed)
-        changed = azure.directory.changes
-        expect("the registration does not change", not changed, changed)
+        registered = azure.directory.changes
+        expect("the registration does not change", not registered, registered)
         expect("the package is the same", azure.site.packages[-1] == azure.site.packages[-2])
 
     def removed_it_comes_back_with_its_vault(self) -> None:
