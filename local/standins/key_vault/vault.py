@@ -59,7 +59,9 @@ class KeyVault(StandIn):
     def resource(self) -> str:
         return f"https://0.0.1:{self.port}"
 
+    @verb
     def up(self) -> None:
+        """Listen (again), for tokens that the identity gives for this port."""
         super().up()
         self._identity.serve_resource(self.resource)
 
