@@ -1,7 +1,6 @@
 """The post office, open for each test with a clean page."""
 
 import secrets
-from collections.abc import Iterator
 
 import pytest
 
@@ -11,12 +10,12 @@ from tests.delivery.post_office import PostOffice
 
 
 @pytest.fixture(scope="session")
-def _settled(settings: dict[str, str]) -> Iterator[None]:
+def _settled(settings: dict[str, str]) -> None:
+    """Let the wiring read its settings, once; the environment is left as it was."""
     with pytest.MonkeyPatch.context() as patch:
         for name, value in settings.items():
             patch.setenv(name, value)
         wiring.config()
-        yield
 
 
 @pytest.fixture
