@@ -7,10 +7,10 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from shared.accounts.account import REQUESTED_SCOPE, Account, AccountStatus
+from shared.address import AddressError, address_of
 from shared.errors import Fault, ServiceError
 from shared.identifiers import is_identifier, new_identifier
 from shared.members import Members
-from shared.messages.address import AddressError, address_of
 from shared.schedule import Task
 
 UNCONNECTED = timedelta(days=30)

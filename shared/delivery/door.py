@@ -5,11 +5,11 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Protocol
 
-from shared.accounts.account import Account, Obstacle
+from shared.accounts.account import Account
 from shared.delivery.failure import Failure
 from shared.delivery.sessions import KEPT_SECONDS, Sessions
 from shared.errors import ServiceError
-from shared.guidance import Disposition, Guidance, for_code
+from shared.guidance import Disposition, for_code
 from shared.microsoft.explanation import explain_submission, explain_token_error, one_line
 from shared.microsoft.submission import Session, SubmissionError
 from shared.microsoft.token_response import TokenError
@@ -85,10 +85,6 @@ class Door:
     def keep(self, account: Account, session: Session) -> None:
         """Keep an idle *session* for the next drain of the same mailbox."""
         self._sessions.keep(account.id, account.generation, session)
-
-    def guidance(self, obstacle: Obstacle) -> Guidance:
-        """Return the guidance row of *obstacle*."""
-        return for_code(obstacle.code)
 
     def failure(self, error: SubmissionError) -> Failure:
         """Tell what an SMTP failure means, by its phase and reply."""

@@ -14,8 +14,8 @@ from datetime import datetime
 from email.utils import format_datetime
 from urllib.parse import quote
 
+from shared.address import Address
 from shared.errors import ServiceError
-from shared.messages.address import Address
 from shared.messages.draft import MESSAGE_LIMIT
 from shared.messages.words import folded, phrase, unstructured_field
 

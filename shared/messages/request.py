@@ -6,15 +6,15 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from shared import strict_json
-from shared.errors import Fault, ServiceError
-from shared.members import Members
-from shared.messages.address import (
+from shared.address import (
     Address,
     AddressError,
     address_of,
     envelope_recipients,
     parse_address,
 )
+from shared.errors import Fault, ServiceError
+from shared.members import Members
 from shared.messages.compose import Attachment, Letter, compose
 from shared.messages.draft import (
     RECIPIENT_LIMIT,

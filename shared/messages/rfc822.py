@@ -5,14 +5,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from shared.errors import Fault, ServiceError
-from shared.messages.address import (
+from shared.address import (
     Address,
     AddressError,
     address_of,
     envelope_recipients,
     parse_address_list,
 )
+from shared.errors import Fault, ServiceError
 from shared.messages.compose import address_field, date_field, has_long_line
 from shared.messages.draft import MESSAGE_LIMIT, RECIPIENT_LIMIT, Draft, Sender, in_brackets
 from shared.messages.words import decoded

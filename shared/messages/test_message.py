@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from shared.messages.address import address_of
+from shared.address import address_of
 from shared.messages.compose import Letter, compose
 from shared.messages.draft import Draft, Sender
 

@@ -14,8 +14,8 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from shared.delivery.pacing import Pace
 from shared.messages.record import MessageStatus, Record
+from shared.microsoft.pacing import Pace
 from shared.store.rows import (
     ACCOUNT,
     LEASE,

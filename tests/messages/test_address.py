@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.messages.address import (
+from shared.address import (
     AddressError,
     address_of,
     envelope_recipients,
