@@ -1,5 +1,6 @@
 """The README's tables say what is so."""
 
+import json
 import re
 from pathlib import Path
 
@@ -19,9 +20,10 @@ def test_every_dependency_has_its_row_in_the_decision_table() -> None:
     decisions = README.partition("## Decisions")[2]
     required = [
         line.partition("==")[0]
-        for name in ("requirements.txt", "local/requirements.txt")
+        for name in ("requirements.txt", "local/requirements.txt", "bench/requirements.txt")
         for line in (ROOT / name).read_text(encoding="utf-8").splitlines()
         if "==" in line
     ]
+    required += json.loads((ROOT / "bench/package.json").read_text("utf-8"))["dependencies"]
 
     assert [name for name in required if f"`{name}`" not in decisions] == []
