@@ -119,7 +119,7 @@ def _found(req: func.HttpRequest) -> tuple[Caller, Account]:
 
 
 def _view(account: Account, req: func.HttpRequest) -> Json:
-    waiting = wiring.mailboxes().waiting(account.id)
+    waiting = wiring.messages().waiting(account.id)
     return account_view(account, waiting=waiting, language=language_of(req))
 
 

@@ -79,7 +79,7 @@ def list_messages(req: func.HttpRequest) -> func.HttpResponse:
     """List the account's messages, newest first."""
     account = _account(req)
     limit, after = page_of(req)
-    records = wiring.mailboxes().records(account.id, after=after, limit=limit + 1)
+    records = wiring.messages().records(account.id, after=after, limit=limit + 1)
     items = [_view(record, account, req) for record in records[:limit]]
     following = records[limit - 1].id if len(records) > limit else None
     return json_response({"items": items, "next": following})
@@ -95,7 +95,7 @@ def list_messages(req: func.HttpRequest) -> func.HttpResponse:
 def read_message(req: func.HttpRequest) -> func.HttpResponse:
     """Return one message."""
     account = _account(req)
-    record = wiring.mailboxes().record(account.id, _message_id(req))
+    record = wiring.messages().record(account.id, _message_id(req))
     if record is None:
         raise ServiceError("message-not-found")
     return json_response(_view(record, account, req))
@@ -204,24 +204,24 @@ def _answer(
     if wait is not None:
         headers["Preference-Applied"] = f"wait={wait}"
         record = wiring.waiting().until_final(accepted, wait, _is_held_now)
-        account = wiring.mailboxes().get(account.id) or account
+        account = wiring.accounts().get(account.id) or account
     status = 200 if wait is not None and record.status in FINAL else 202
     return json_response(_view(record, account, req), status=status, headers=headers)
 
 
 def _is_held_now(record: Record) -> bool:
-    account = wiring.mailboxes().get(record.account_id)
+    account = wiring.accounts().get(record.account_id)
     return account is not None and is_held(record, account, wiring.now())
 
 
 def _settle(
     req: func.HttpRequest, account: Account, settlement: settle.Settlement, *, wakes: bool
 ) -> func.HttpResponse:
-    record = wiring.mailboxes().settle(account.id, _message_id(req), settlement)
+    record = wiring.messages().settle(account.id, _message_id(req), settlement)
     if record is None:
         raise ServiceError("message-not-found")
     if wakes:
-        wiring.mailboxes().rouse(account.id, wiring.now())
+        wiring.leases().rouse(account.id, wiring.now())
         wiring.wake(account.id)
     return json_response(_view(record, account, req))
 

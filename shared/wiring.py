@@ -37,10 +37,12 @@ if TYPE_CHECKING:
     from shared.pages.visit import Answer
     from shared.sealing import Seal
     from shared.secrecy import Secret
+    from shared.store.accounts import Accounts
     from shared.store.agenda import Agenda
     from shared.store.content import Contents
     from shared.store.customers import Customers
-    from shared.store.mailbox import Mailboxes
+    from shared.store.leases import Leases
+    from shared.store.messages import Messages
     from shared.store.table import Table
     from shared.store.tenants import Tenants
     from shared.store.vault import Vault
@@ -175,11 +177,27 @@ def wakeups() -> "Wakeups":
 
 
 @functools.cache
-def mailboxes() -> "Mailboxes":
-    """Return the mailboxes' partitions."""
-    from shared.store.mailbox import Mailboxes
+def leases() -> "Leases":
+    """Return the leases on mailboxes."""
+    from shared.store.leases import Leases
 
-    return Mailboxes(_table("mailboxes"), contents)
+    return Leases(_table("mailboxes"))
+
+
+@functools.cache
+def accounts() -> "Accounts":
+    """Return the accounts' rows."""
+    from shared.store.accounts import Accounts
+
+    return Accounts(_table("mailboxes"), leases())
+
+
+@functools.cache
+def messages() -> "Messages":
+    """Return the messages' rows and contents."""
+    from shared.store.messages import Messages
+
+    return Messages(_table("mailboxes"), contents)
 
 
 @functools.cache
@@ -290,7 +308,9 @@ def crew() -> "Crew":
     from shared.delivery.crew import Crew
 
     return Crew(
-        mailboxes=mailboxes(),
+        accounts=accounts(),
+        messages=messages(),
+        leases=leases(),
         wakeups=wakeups(),
         tenants=tenants(),
         events=events(),
@@ -312,10 +332,10 @@ def drain(account: str) -> None:
 def intake() -> "Intake":
     """Return who takes messages in."""
     from shared.messages.accept import Intake
-    from shared.store.mailbox import CONTENT_IN_PARTITION
+    from shared.store.messages import CONTENT_IN_PARTITION
 
     return Intake(
-        mailboxes=mailboxes(),
+        messages=messages(),
         agenda=agenda(),
         wakeups=wakeups(),
         largest_in_partition=CONTENT_IN_PARTITION,
@@ -328,7 +348,7 @@ def waiting() -> "Waiting":
     """Return who waits for the end of a message."""
     from shared.delivery.waiting import Waiting
 
-    return Waiting(mailboxes=mailboxes(), wakeups=wakeups(), drain=drain, threads=background())
+    return Waiting(messages=messages(), wakeups=wakeups(), drain=drain, threads=background())
 
 
 @functools.cache
@@ -350,7 +370,7 @@ def register() -> "Register":
     from shared.accounts.registry import Register
 
     return Register(
-        mailboxes=mailboxes(), customers=customers(), agenda=agenda(), refresh_tokens=vault
+        accounts=accounts(), customers=customers(), agenda=agenda(), refresh_tokens=vault
     )
 
 
@@ -366,7 +386,7 @@ def connecting() -> "Connecting":
     from shared.connecting.connect import Connecting
 
     return Connecting(
-        mailboxes=mailboxes(),
+        accounts=accounts(),
         refresh_tokens=vault(),
         authorization_server=entra(),
         access_tokens=access_tokens(),
@@ -432,9 +452,12 @@ def browser() -> "Browser":
 def upkeep() -> "Upkeep":
     """Return who looks after what nobody asks for."""
     from shared.delivery.upkeep import Upkeep
+    from shared.store.retention import Retention
 
     return Upkeep(
-        mailboxes=mailboxes(),
+        accounts=accounts(),
+        messages=messages(),
+        retention=Retention(_table("mailboxes")),
         customers=customers(),
         agenda=agenda(),
         wakeups=wakeups(),

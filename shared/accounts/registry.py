@@ -21,8 +21,8 @@ _MEMBERS = ("type", "username", "address", "display_name")
 _log = logging.getLogger(__name__)
 
 
-class Mailboxes(Protocol):
-    """What the register needs of the mailbox store."""
+class Accounts(Protocol):
+    """Where accounts are kept."""
 
     def create(self, account: Account) -> None:
         """Open a partition."""
@@ -77,12 +77,12 @@ class Register:
     def __init__(
         self,
         *,
-        mailboxes: Mailboxes,
+        accounts: Accounts,
         customers: Customers,
         agenda: Agenda,
         refresh_tokens: Callable[[], RefreshTokens],
     ) -> None:
-        self._mailboxes = mailboxes
+        self._accounts = accounts
         self._customers = customers
         self._agenda = agenda
         self._refresh_tokens = refresh_tokens
@@ -110,19 +110,19 @@ class Register:
         """Keep a new *account*; upkeep deletes one that nobody connects."""
         self._agenda.add(Task.ABANDON, account.id, account.created_at + UNCONNECTED)
         self._customers.add(account.customer, account.id)
-        self._mailboxes.create(account)
+        self._accounts.create(account)
         _log.info("event=account_opened account=%s", account.id)
 
     def find(self, customer: str, account_id: str) -> Account:
         """Return the customer's account of that id."""
-        account = self._mailboxes.get(account_id) if is_identifier(account_id) else None
+        account = self._accounts.get(account_id) if is_identifier(account_id) else None
         if account is None or account.customer != customer:
             raise ServiceError("account-not-found")
         return account
 
     def find_watched(self, customer: str, account_id: str) -> tuple[Account, datetime | None]:
         """Return the account as ``find`` does, and until when the agenda looks after its mail."""
-        found = self._mailboxes.watched(account_id) if is_identifier(account_id) else None
+        found = self._accounts.watched(account_id) if is_identifier(account_id) else None
         if found is None or found[0].customer != customer:
             raise ServiceError("account-not-found")
         return found
@@ -130,7 +130,7 @@ class Register:
     def page(self, customer: str, *, after: str, limit: int) -> tuple[list[Account], str | None]:
         """Return up to *limit* accounts that come after the id *after*, and where to go on."""
         ids = self._customers.accounts(customer, after=after, limit=limit + 1)
-        found = (self._mailboxes.get(one) for one in ids[:limit])
+        found = (self._accounts.get(one) for one in ids[:limit])
         accounts = [one for one in found if one and one.customer == customer]
         return accounts, ids[limit - 1] if len(ids) > limit else None
 
@@ -153,7 +153,7 @@ class Register:
             same = username.casefold() == account.username.casefold()
             return changed if same else _unconnected(changed, now)
 
-        after = self._mailboxes.change(account_id, change)
+        after = self._accounts.change(account_id, change)
         if after is None:
             raise ServiceError("account-not-found")
         return after
@@ -166,7 +166,7 @@ class Register:
         """
         account = self.find(customer, account_id)
         self._agenda.add(Task.PURGE, account.id, now)
-        self._mailboxes.remove(account.id)
+        self._accounts.remove(account.id)
         self._customers.remove(customer, account.id)
         self._refresh_tokens().forget_refresh_token(account.id)
         _log.info("event=account_closed account=%s", account.id)

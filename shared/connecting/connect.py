@@ -26,8 +26,8 @@ _AADSTS = re.compile(r"AADSTS(\d{5,8})")
 _ERROR = re.compile(r"[a-z_]{1,64}")
 
 
-class Mailboxes(Protocol):
-    """What connecting needs of the store."""
+class Accounts(Protocol):
+    """Where accounts are kept."""
 
     def get(self, account: str) -> Account | None:
         """Return the account, or None."""
@@ -115,7 +115,7 @@ class Connecting:
     token is used before it dies of disuse.
     """
 
-    mailboxes: Mailboxes
+    accounts: Accounts
     refresh_tokens: RefreshTokens
     authorization_server: AuthorizationServer
     access_tokens: AccessTokens
@@ -157,7 +157,7 @@ class Connecting:
         """
         flow = flows.find(query, cookies, seal=self.seal, now=now)
         account = self._account_of(flow.ticket)
-        if not self.mailboxes.redeem_flow(account.id, flow.state_hash, now):
+        if not self.accounts.redeem_flow(account.id, flow.state_hash, now):
             raise ServiceError("flow-used")
         if "code" not in query:
             raise _refused(_authorization_error(query), account, flow.ticket)
@@ -167,7 +167,7 @@ class Connecting:
             self.refresh_tokens.put_refresh_token(account.id, refresh_token)
         except ServiceError as error:
             raise RefusedError(for_code(error.code), account, flow.ticket) from error
-        connected = self.mailboxes.connected(
+        connected = self.accounts.connected(
             account.id,
             identity=identity,
             scope=grant.scope,
@@ -189,7 +189,7 @@ class Connecting:
         found = connect_checks.obstacle(checks, now)
         if found or connect_checks.is_ok(checks):
             account = (
-                self.mailboxes.set_obstacle(
+                self.accounts.set_obstacle(
                     account.id, found, generation=account.generation, now=now
                 )
                 or account
@@ -200,7 +200,7 @@ class Connecting:
 
     def account(self, account_id: str) -> Account | None:
         """Return the account, or None when it is gone."""
-        return self.mailboxes.get(account_id)
+        return self.accounts.get(account_id)
 
     def _checked(self, account: Account, now: datetime) -> Arrival:
         """Check a mailbox just connected; it stays connected when the checks cannot be made."""
@@ -212,7 +212,7 @@ class Connecting:
             return Arrival(account, [])
 
     def _account_of(self, ticket: Ticket) -> Account:
-        account = self.mailboxes.get(ticket.account_id)
+        account = self.accounts.get(ticket.account_id)
         if account is None or account.generation != ticket.generation:
             raise ServiceError("ticket-used")
         return account

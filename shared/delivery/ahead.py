@@ -6,7 +6,7 @@ from concurrent.futures import Executor, Future
 
 from shared.errors import ServiceError
 from shared.messages.record import Record
-from shared.store.lease import Entry
+from shared.store.outbox import Entry
 
 type Loaded = tuple[Record | None, bytes | None]
 

@@ -11,17 +11,25 @@ from shared.accounts.account import Account, Obstacle
 from shared.delivery.door import Door
 from shared.messages.record import Record
 from shared.schedule import Sent
-from shared.store.lease import Busy, Entry, Lease, Resting
+from shared.store.lease import Lease
+from shared.store.leases import Busy, Resting
+from shared.store.outbox import Entry
 
 
-class Mailboxes(Protocol):
-    """What a drain needs of the mailbox store."""
+class Accounts(Protocol):
+    """The accounts as a drain sees and changes them."""
 
     def get(self, account: str) -> Account | None:
         """Return the account."""
 
-    def acquire(self, account: str, now: datetime) -> Lease | Busy | Resting | None:
-        """Take the lease."""
+    def note_standing(
+        self, lease: Lease, obstacle: Obstacle | None, account: Account, now: datetime
+    ) -> Account | None:
+        """Note under the lease whether the account can send."""
+
+
+class Messages(Protocol):
+    """The messages that a drain sends."""
 
     def outbox(self, account: str, limit: int) -> list[Entry]:
         """Return the first lines of the outbox."""
@@ -35,10 +43,12 @@ class Mailboxes(Protocol):
     def drop_blob(self, record: Record) -> None:
         """Delete the blob of a finished message."""
 
-    def note_standing(
-        self, lease: Lease, obstacle: Obstacle | None, account: Account, now: datetime
-    ) -> Account | None:
-        """Note under the lease whether the account can send."""
+
+class Leases(Protocol):
+    """The leases on mailboxes."""
+
+    def acquire(self, account: str, now: datetime) -> Lease | Busy | Resting | None:
+        """Take the lease."""
 
 
 class Wakeups(Protocol):
@@ -72,7 +82,9 @@ class Events(Protocol):
 class Crew:
     """What every drain of this process works with. *instance* names the process."""
 
-    mailboxes: Mailboxes
+    accounts: Accounts
+    messages: Messages
+    leases: Leases
     wakeups: Wakeups
     tenants: Tenants
     events: Events

@@ -13,7 +13,8 @@ from datetime import datetime
 from shared.delivery.crew import Crew
 from shared.delivery.turn import Turn
 from shared.errors import ServiceError
-from shared.store.lease import RENEW_EVERY, Busy, Lease, LeaseLostError
+from shared.store.lease import RENEW_EVERY, Lease, LeaseLostError
+from shared.store.leases import Busy
 
 _log = logging.getLogger(__name__)
 
@@ -23,7 +24,7 @@ def drain(crew: Crew, account: str) -> None:
 
     Raises ServiceError("storage-unavailable"); whoever woke the mailbox then wakes it again.
     """
-    lease = crew.mailboxes.acquire(account, crew.clock())
+    lease = crew.leases.acquire(account, crew.clock())
     if isinstance(lease, Busy) and lease.again_at:
         crew.wakeups.send(account, at=lease.again_at, now=crew.clock())
     if not isinstance(lease, Lease):

@@ -4,9 +4,10 @@ import logging
 from datetime import datetime
 
 from shared.accounts.account import Account
-from shared.delivery.crew import Events, Mailboxes
+from shared.delivery.crew import Events, Messages
 from shared.messages.record import MessageStatus, Record
-from shared.store.lease import Entry, EntryGoneError, Lease
+from shared.store.lease import EntryGoneError, Lease
+from shared.store.outbox import Entry
 
 _log = logging.getLogger(__name__)
 
@@ -14,9 +15,9 @@ _log = logging.getLogger(__name__)
 class Results:
     """Keeps results pending on the lease until the next write, and tells of them after it."""
 
-    def __init__(self, lease: Lease, mailboxes: Mailboxes, events: Events) -> None:
+    def __init__(self, lease: Lease, messages: Messages, events: Events) -> None:
         self._lease = lease
-        self._mailboxes = mailboxes
+        self._messages = messages
         self._events = events
         self._untold: list[Record] = []
 
@@ -51,7 +52,7 @@ class Results:
 
     def _tell(self, account: Account, record: Record) -> None:
         if record.status is MessageStatus.SENT:
-            self._mailboxes.drop_blob(record)
+            self._messages.drop_blob(record)
         if record.status is MessageStatus.UNCERTAIN:
             _log.error("event=message_uncertain account=%s message=%s", account.id, record.id)
         if record.status is not MessageStatus.QUEUED:

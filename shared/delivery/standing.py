@@ -26,7 +26,7 @@ class Standing:
 
     def read(self) -> None:
         """Look at the account as it is now. Raises LeaseLostError when it is gone."""
-        self._account = self._crew.mailboxes.get(self._lease.account)
+        self._account = self._crew.accounts.get(self._lease.account)
         self.probing = False
         if self._account is None:
             raise LeaseLostError(self._lease.account)
@@ -92,7 +92,7 @@ class Standing:
 
     def _note(self, obstacle: Obstacle | None) -> Account | None:
         now = self._crew.clock()
-        after = self._crew.mailboxes.note_standing(self._lease, obstacle, self.account, now)
+        after = self._crew.accounts.note_standing(self._lease, obstacle, self.account, now)
         if after:
             self._account = after
         return after

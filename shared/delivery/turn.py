@@ -15,7 +15,8 @@ from shared.errors import ServiceError
 from shared.messages.record import Record
 from shared.microsoft.smtp import Envelope
 from shared.microsoft.submission import Accepted, SubmissionError
-from shared.store.lease import PACED, Entry, Lease, LeaseLostError, Rest
+from shared.store.lease import PACED, Lease, LeaseLostError, Rest
+from shared.store.outbox import Entry
 from shared.store.table import ConflictError
 from shared.store.wakeups import LONGEST
 
@@ -41,7 +42,7 @@ class Turn:
         self._end = crew.clock() + TURN
         self._standing = Standing(crew, lease)
         self._conversation = Conversation(crew.door)
-        self._results = Results(lease, crew.mailboxes, crew.events)
+        self._results = Results(lease, crew.messages, crew.events)
         self._ahead = Ahead(self._load, crew.readers)
 
     def run(self) -> bool:
@@ -108,7 +109,7 @@ class Turn:
             entries = self._outbox(PAGE)
 
     def _outbox(self, limit: int) -> list[Entry]:
-        return self._crew.mailboxes.outbox(self._lease.account, limit)
+        return self._crew.messages.outbox(self._lease.account, limit)
 
     def _resting(self) -> datetime | None:
         """Return until when the mailbox is left alone, if it is; an account may hold it up."""
@@ -145,7 +146,7 @@ class Turn:
             limit = entry.expires_at or entry.due + verdict.LONGEST_HOLD
             if limit > now or entry.started:
                 continue
-            record = self._crew.mailboxes.record(self._lease.account, entry.message)
+            record = self._crew.messages.record(self._lease.account, entry.message)
             if record is None:
                 continue
             code = "message-expired" if entry.expires_at else "held-too-long"
@@ -260,8 +261,8 @@ class Turn:
     # what comes next
 
     def _load(self, message: str) -> tuple[Record | None, bytes | None]:
-        record = self._crew.mailboxes.record(self._lease.account, message)
-        return record, self._crew.mailboxes.content(record) if record else None
+        record = self._crew.messages.record(self._lease.account, message)
+        return record, self._crew.messages.content(record) if record else None
 
     def _chainable(self, following: Entry | None) -> tuple[str, Envelope] | None:
         """Return the next message's envelope if it can be sent right behind this one's content."""

@@ -14,7 +14,7 @@ LOOK_EVERY = (0.1, 0.2, 0.4, 0.8)
 """Seconds between looks at a message that somebody else is sending; the last one repeats."""
 
 
-class Mailboxes(Protocol):
+class Messages(Protocol):
     """Where messages are looked up."""
 
     def record(self, account: str, message: str) -> Record | None:
@@ -34,12 +34,12 @@ class Waiting:
     def __init__(
         self,
         *,
-        mailboxes: Mailboxes,
+        messages: Messages,
         wakeups: Wakeups,
         drain: Callable[[str], None],
         threads: Executor,
     ) -> None:
-        self._mailboxes = mailboxes
+        self._messages = messages
         self._wakeups = wakeups
         self._drain = drain
         self._threads = threads
@@ -54,7 +54,7 @@ class Waiting:
         end = time.monotonic() + seconds
         drained = self._threads.submit(self._drain, record.account_id)
         for look in self._looks(drained, end):
-            record = self._mailboxes.record(record.account_id, record.id) or record
+            record = self._messages.record(record.account_id, record.id) or record
             if record.status in FINAL or (look and is_held(record)):
                 break
         if record.status in FINAL and accepted.wakeup and drained.done():

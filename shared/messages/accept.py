@@ -44,8 +44,8 @@ class Kept:
     message: str
 
 
-class Mailboxes(Protocol):
-    """What accepting needs of the mailbox store."""
+class Messages(Protocol):
+    """Where messages are kept."""
 
     def kept(self, account: str, digest: str, now: datetime) -> Kept | None:
         """Return what a key stands for."""
@@ -91,13 +91,13 @@ class Intake:
     def __init__(
         self,
         *,
-        mailboxes: Mailboxes,
+        messages: Messages,
         agenda: Agenda,
         wakeups: Wakeups,
         largest_in_partition: int,
         clock: Callable[[], datetime],
     ) -> None:
-        self._mailboxes = mailboxes
+        self._messages = messages
         self._agenda = agenda
         self._wakeups = wakeups
         self._largest = largest_in_partition
@@ -123,7 +123,7 @@ class Intake:
             return earlier
         record, content = self._composed(account, compose, now)
         watch = self._watch(account.id, watched_until, now)
-        stored = self._mailboxes.accept(record, content, key, watch)
+        stored = self._messages.accept(record, content, key, watch)
         if stored != record.id and key and (earlier := self._replay(account.id, key, now)):
             return earlier
         _log.info("event=message_accepted account=%s message=%s", account.id, record.id)
@@ -131,12 +131,12 @@ class Intake:
         return Accepted(record, replayed=False, wakeup=self._wake(account.id, at))
 
     def _replay(self, account: str, key: Key, now: datetime) -> Accepted | None:
-        kept = self._mailboxes.kept(account, key.digest, now)
+        kept = self._messages.kept(account, key.digest, now)
         if kept is None:
             return None
         if kept.fingerprint != key.fingerprint:
             raise ServiceError("idempotency-key-reused")
-        record = self._mailboxes.record(account, kept.message)
+        record = self._messages.record(account, kept.message)
         if record is None:
             return None
         # The request that stored it may have died before it woke the mailbox.

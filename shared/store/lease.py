@@ -16,6 +16,7 @@ from typing import Any
 
 from shared.messages.record import MessageStatus, Record
 from shared.microsoft.pacing import Pace
+from shared.store.outbox import Entry, outbox_values
 from shared.store.rows import (
     ACCOUNT,
     LEASE,
@@ -30,7 +31,6 @@ from shared.store.rows import (
 from shared.store.table import (
     ConflictError,
     Kind,
-    RowChangedError,
     RowMissingError,
     Table,
     Write,
@@ -38,10 +38,6 @@ from shared.store.table import (
 
 LEASE_TIME = timedelta(seconds=60)
 RENEW_EVERY = timedelta(seconds=20)
-GRACE = timedelta(seconds=5)
-"""How long after its end a lease is left alone: clocks of two instances differ."""
-NEAR = timedelta(seconds=10)
-"""A wake-up this close to the announced one may *be* it, by another clock; it is not dropped."""
 PACED = "paced"
 """The reason of a rest that Exchange's limits ask for; nothing but time ends it."""
 
@@ -67,20 +63,6 @@ class Rest:
     until: datetime | None = None
     reason: str = ""
     count: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One line of the outbox: when a message is due, and whether a drain began to send it.
-
-    *expires_at* is set where the sender of the message set it.
-    """
-
-    row: str
-    due: datetime
-    message: str
-    started: bool
-    expires_at: datetime | None
 
 
 class Lease:
@@ -261,118 +243,3 @@ def _joined(pending: Sequence[Write], also: Sequence[Write]) -> list[Write]:
             write = replace(write, values={**earlier.values, **write.values})  # noqa: PLW2901
         writes.append(write)
     return writes
-
-
-def outbox_values(record: Record) -> Entity:
-    """Return what an outbox row holds beside its key."""
-    return {"started": False, "expires_at": stamp(record.expires_at)}
-
-
-def entry_of(row: Entity) -> Entry:
-    """Read an outbox row."""
-    _, due, message = row["RowKey"].split(":")
-    return Entry(
-        row["RowKey"],
-        datetime.fromtimestamp(int(due) / 1000, UTC),
-        message,
-        row["started"],
-        moment(row["expires_at"]),
-    )
-
-
-def new_lease_row() -> Entity:
-    """Return what a mailbox's lease row holds when nobody ever held it."""
-    return {
-        "holder": "",
-        "until": "",
-        "revision": "",
-        "wanted": False,
-        "recent": "",
-        "hours": "",
-        "rest_until": "",
-        "rest_reason": "",
-        "rest_count": 0,
-        "wake_at": "",
-        "kept_by": "",
-        "kept_until": "",
-    }
-
-
-@dataclass(frozen=True, slots=True)
-class Resting:
-    """The mailbox is left alone until then, and a wake-up for that moment is on its way."""
-
-    until: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class Busy:
-    """Somebody else is draining the mailbox and now knows that it was asked for.
-
-    That somebody may be dead: whoever was the first to leave word (*again_at* is set) has the
-    mailbox woken once more when the lease would have run out.
-    """
-
-    again_at: datetime | None
-
-
-def acquire(table: Table, account: str, now: datetime) -> Lease | Busy | Resting | None:
-    """Take the lease on *account*; None when there is no such mailbox.
-
-    A mailbox that rests with a wake-up on its way is left alone at the price of one read, and a
-    busy one is marked as wanted, so that its holder looks once more before it ends.
-    """
-    for _ in range(20):
-        found = table.get(account, LEASE)
-        if found is None:
-            return None
-        row, etag = found
-        until, wake_at, rest = (moment(row[key]) for key in ("until", "wake_at", "rest_until"))
-        if row["holder"] and until and now < until + GRACE:
-            if row["wanted"]:
-                return Busy(None)
-            if _mark_wanted(table, account, etag):
-                return Busy(until + GRACE + timedelta(seconds=1))
-        elif rest and wake_at and now < rest and now + NEAR < wake_at:
-            return Resting(wake_at)
-        elif lease := _take(table, account, row, etag, now):
-            return lease
-    return Busy(now + LEASE_TIME)
-
-
-def _mark_wanted(table: Table, account: str, etag: str) -> bool:
-    try:
-        table.commit(account, [Write(Kind.MERGE, LEASE, {"wanted": True}, etag)])
-    except (RowChangedError, RowMissingError):
-        return False
-    return True
-
-
-def _take(table: Table, account: str, row: Entity, etag: str, now: datetime) -> Lease | None:
-    holder = secrets.token_hex(8)
-    row = {**row, "until": stamp(now + LEASE_TIME)}
-    mine = {"holder": holder, "until": row["until"], "revision": holder, "wanted": False}
-    try:
-        taken = table.commit(account, [Write(Kind.MERGE, LEASE, mine, etag)])[0]
-    except ConflictError:
-        return None
-    return Lease(table, account, row, taken, holder)
-
-
-def rouse(table: Table, account: str, now: datetime) -> None:
-    """End a mailbox's rest, because what it was resting from is thought to be over.
-
-    A drain that is under way needs no rousing: it looks at the account again before it ends.
-    """
-    changes = {"rest_until": "", "rest_reason": "", "rest_count": 0, "wake_at": ""}
-    for _ in range(20):
-        found = table.get(account, LEASE)
-        if found is None or not found[0]["rest_until"] or found[0]["rest_reason"] == PACED:
-            return
-        if found[0]["holder"] and now < (moment(found[0]["until"]) or now):
-            return
-        try:
-            table.commit(account, [Write(Kind.MERGE, LEASE, changes, found[1])])
-        except ConflictError:
-            continue
-        return

@@ -134,7 +134,7 @@ def connecting(
     woken: list[str],
 ) -> Connecting:
     return Connecting(
-        mailboxes=mailboxes,
+        accounts=mailboxes,
         refresh_tokens=vault,
         authorization_server=entra,
         access_tokens=AccessTokens(refresh_tokens=vault, endpoint=entra),

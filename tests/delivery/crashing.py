@@ -11,7 +11,7 @@ class DiedError(BaseException):
     """The process is gone; nothing below may catch this."""
 
 
-class MortalTable:
+class MortalTable(Table):
     """A table whose *fatal*-th call is its process's last; dead, it answers no more."""
 
     def __init__(self, table: Table, fatal: int, moment: str) -> None:

@@ -18,7 +18,10 @@ from shared.messages.draft import Draft, Sender
 from shared.messages.record import Record
 from shared.messages.request import draft_from_json
 from shared.schedule import Sent
-from shared.store.mailbox import CONTENT_IN_PARTITION
+from shared.store.accounts import Accounts
+from shared.store.leases import Leases
+from shared.store.messages import CONTENT_IN_PARTITION, Messages
+from shared.store.table import Table
 
 
 class Clock:
@@ -54,11 +57,21 @@ class PostOffice:
     def __post_init__(self) -> None:
         self.crew = replace(wiring.crew(), clock=self.clock, wakeups=self, jitter=lambda: 1.0)
         self.intake = Intake(
-            mailboxes=wiring.mailboxes(),
+            messages=wiring.messages(),
             agenda=wiring.agenda(),
             wakeups=self,
             largest_in_partition=CONTENT_IN_PARTITION,
             clock=self.clock,
+        )
+
+    def crew_at(self, table: Table) -> Crew:
+        """The same crew, with *table* between it and the store."""
+        leases = Leases(table)
+        return replace(
+            self.crew,
+            accounts=Accounts(table, leases),
+            messages=Messages(table, wiring.contents),
+            leases=leases,
         )
 
     def send(self, account: str, *, at: datetime, now: datetime) -> Sent:  # noqa: ARG002
@@ -95,12 +108,12 @@ class PostOffice:
         query = dict(parse_qsl(urlsplit(back).query))
         cookies = {departure.cookie_name: departure.cookie.reveal()}
         wiring.connecting().arrive(query, cookies, now)
-        wiring.mailboxes().rouse(account.id, self.clock())
+        wiring.leases().rouse(account.id, self.clock())
         return self.account(account)
 
     def account(self, account: Account) -> Account:
         """The account as it is now."""
-        found = wiring.mailboxes().get(account.id)
+        found = wiring.accounts().get(account.id)
         assert found is not None
         return found
 
@@ -154,7 +167,7 @@ class PostOffice:
 
     def record(self, record: Record) -> Record:
         """The record as it is now."""
-        found = wiring.mailboxes().record(record.account_id, record.id)
+        found = wiring.messages().record(record.account_id, record.id)
         assert found is not None
         return found
 

@@ -1,14 +1,12 @@
 """A drain that dies before or after any call to the store loses nothing, sends nothing twice."""
 
 import contextlib
-from dataclasses import replace
 
 import pytest
 
 from shared import wiring
 from shared.delivery.drain import drain
 from shared.messages.record import MessageStatus
-from shared.store.mailbox import Mailboxes
 from tests.delivery.crashing import DiedError, MortalTable
 from tests.delivery.post_office import PostOffice
 
@@ -18,9 +16,8 @@ NEVER = 1_000
 
 def drain_mortally(office: PostOffice, account_id: str, fatal: int, moment: str) -> MortalTable:
     table = MortalTable(wiring._table("mailboxes"), fatal, moment)
-    crew = replace(office.crew, mailboxes=Mailboxes(table, wiring.contents))  # type: ignore[arg-type]
     with contextlib.suppress(DiedError):
-        drain(crew, account_id)
+        drain(office.crew_at(table), account_id)
     return table
 
 
@@ -49,7 +46,7 @@ def test_every_call_to_the_store_may_be_the_last(office: PostOffice, moment: str
         for n, end in enumerate(ends):
             assert end is MessageStatus.UNCERTAIN or f"nr {n}" in sent, step
         assert sent == sorted(sent), step
-        assert wiring.mailboxes().waiting(account.id) == 0, step
+        assert wiring.messages().waiting(account.id) == 0, step
         table.append(f"{moment:6} {step[:60]:60} {' '.join(end.value for end in ends)}")
     print("\n".join(table))
     assert len(table) > 8

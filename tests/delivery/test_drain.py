@@ -19,7 +19,7 @@ def test_messages_leave_in_order_over_one_session(office: PostOffice) -> None:
     assert office.subjects(account) == [f"nr {n}" for n in range(5)]
     assert {office.record(one).status for one in records} == {MessageStatus.SENT}
     assert office.stack.exchange.counts()["authentications"] - before == 1
-    assert wiring.mailboxes().waiting(account.id) == 0
+    assert wiring.messages().waiting(account.id) == 0
     assert office.account(account).last_sent_at is not None
 
 
@@ -62,7 +62,7 @@ def test_an_uncertain_message_is_sent_again_on_request(office: PostOffice) -> No
     office.stack.exchange.drop_at("content-end-before-store")
     office.drain(account)
 
-    wiring.mailboxes().settle(account.id, record.id, settle.resolve("resend", office.clock()))
+    wiring.messages().settle(account.id, record.id, settle.resolve("resend", office.clock()))
     office.clock.turn(minutes=5)
     office.drain(account)
 

@@ -1,28 +1,25 @@
 """What a message costs at the store: counted, so that it cannot grow unnoticed."""
 
-from dataclasses import replace
-
 from shared import wiring
 from shared.delivery.drain import drain
 from shared.messages.accept import Intake
-from shared.store.mailbox import CONTENT_IN_PARTITION, Mailboxes
+from shared.store.messages import CONTENT_IN_PARTITION, Messages
 from tests.delivery.crashing import MortalTable
 from tests.delivery.post_office import PostOffice
 
 NEVER = 1_000_000
 
 
-def counting(office: PostOffice) -> tuple[MortalTable, Mailboxes]:
-    table = MortalTable(wiring._table("mailboxes"), NEVER, "before")
-    return table, Mailboxes(table, wiring.contents)  # type: ignore[arg-type]
+def counting() -> MortalTable:
+    return MortalTable(wiring._table("mailboxes"), NEVER, "before")
 
 
 def test_accepting_is_one_transaction_and_one_wake_up(office: PostOffice) -> None:
     account = office.open_account()
     office.post(account)  # the first of the hour puts the mailbox on the agenda
-    table, mailboxes = counting(office)
+    table = counting()
     intake = Intake(
-        mailboxes=mailboxes,
+        messages=Messages(table, wiring.contents),
         agenda=wiring.agenda(),
         wakeups=office,
         largest_in_partition=CONTENT_IN_PARTITION,
@@ -41,9 +38,9 @@ def test_a_steady_drain_is_one_transaction_a_message(office: PostOffice) -> None
     account = office.open_account()
     for n in range(20):
         office.post(account, f"nr {n}")
-    table, mailboxes = counting(office)
+    table = counting()
 
-    drain(replace(office.crew, mailboxes=mailboxes), account.id)
+    drain(office.crew_at(table), account.id)
 
     commits = [call for call in table.calls if call.startswith("commit")]
     reads = [call for call in table.calls if not call.startswith("commit")]
@@ -58,8 +55,8 @@ def test_a_message_costs_the_same_with_a_long_history(office: PostOffice) -> Non
     for _ in range(3):
         for n in range(8):
             office.post(account, f"nr {n}")
-        table, mailboxes = counting(office)
-        drain(replace(office.crew, mailboxes=mailboxes), account.id)
+        table = counting()
+        drain(office.crew_at(table), account.id)
         costs.append(len(table.calls))
         office.clock.turn(minutes=2)
 
@@ -71,9 +68,9 @@ def test_a_wake_up_of_a_resting_mailbox_costs_one_read(office: PostOffice) -> No
     for n in range(31):
         office.post(account, f"nr {n}")
     office.drain(account)
-    table, mailboxes = counting(office)
+    table = counting()
 
     for _ in range(5):
-        drain(replace(office.crew, mailboxes=mailboxes), account.id)
+        drain(office.crew_at(table), account.id)
 
     assert table.calls == ["get lease"] * 5

@@ -2,7 +2,6 @@
 
 import contextlib
 import secrets
-from dataclasses import replace
 
 import pytest
 from hypothesis import HealthCheck, Phase, settings
@@ -22,7 +21,6 @@ from shared.delivery.drain import drain
 from shared.errors import ServiceError
 from shared.messages import settle
 from shared.messages.record import FINAL, MessageStatus, Record
-from shared.store.mailbox import Mailboxes
 from tests.delivery.crashing import DiedError, MortalTable
 from tests.delivery.post_office import PostOffice
 
@@ -69,9 +67,8 @@ class Mailbox(RuleBasedStateMachine):
     @rule(fatal=st.integers(1, 12), moment=st.sampled_from(["before", "after"]))
     def die_while_draining(self, fatal: int, moment: str) -> None:
         table = MortalTable(wiring._table("mailboxes"), fatal, moment)
-        mailboxes = Mailboxes(table, wiring.contents)  # type: ignore[arg-type]
         with contextlib.suppress(DiedError):
-            drain(replace(self.office.crew, mailboxes=mailboxes), self.account.id)
+            drain(self.office.crew_at(table), self.account.id)
 
     @rule(minutes=st.sampled_from([0.1, 1, 2, 10, 400]))
     def turn_the_clock(self, minutes: float) -> None:
@@ -111,7 +108,7 @@ class Mailbox(RuleBasedStateMachine):
         }
         before = self.now(record)
         try:
-            after = wiring.mailboxes().settle(self.account.id, record.id, settlements[word])
+            after = wiring.messages().settle(self.account.id, record.id, settlements[word])
         except ServiceError as error:
             if error.code not in ("not-cancellable", "not-retryable", "not-uncertain"):
                 raise
@@ -120,7 +117,7 @@ class Mailbox(RuleBasedStateMachine):
         if word == "resolve-resend" and before.status is MessageStatus.UNCERTAIN:
             self.resent.add(record.subject)
         if word in ("retry", "resolve-resend"):
-            wiring.mailboxes().rouse(self.account.id, moment)
+            wiring.leases().rouse(self.account.id, moment)
 
     @invariant()
     def nothing_is_sent_twice_unasked(self) -> None:
@@ -144,7 +141,7 @@ class Mailbox(RuleBasedStateMachine):
             for one in map(self.now, self.records)
             if one.status in (MessageStatus.QUEUED, MessageStatus.SENDING)
         }
-        entries = wiring.mailboxes().outbox(self.account.id, 1000)
+        entries = wiring.messages().outbox(self.account.id, 1000)
         # A dead drain's unwritten results are still in the outbox, marked as started.
         assert {one.message for one in entries} == waiting
 
@@ -159,7 +156,7 @@ class Mailbox(RuleBasedStateMachine):
                 self.account = self.office.connect(self.account)
             self.office.drain(self.account)
         assert {self.now(one).status for one in self.records} <= FINAL
-        assert wiring.mailboxes().waiting(self.account.id) == 0
+        assert wiring.messages().waiting(self.account.id) == 0
         self.nothing_is_sent_twice_unasked()
         self.what_is_sent_was_delivered()
 

@@ -1,0 +1,116 @@
+"""Taking a mailbox's lease: free, busy, or at rest with a wake-up on its way."""
+
+import secrets
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from shared.store.lease import LEASE_TIME, PACED, Lease
+from shared.store.rows import LEASE, Entity, moment, stamp
+from shared.store.table import ConflictError, Kind, RowChangedError, RowMissingError, Table, Write
+
+GRACE = timedelta(seconds=5)
+"""How long after its end a lease is left alone: clocks of two instances differ."""
+NEAR = timedelta(seconds=10)
+"""A wake-up this close to the announced one may *be* it, by another clock; it is not dropped."""
+
+
+@dataclass(frozen=True, slots=True)
+class Resting:
+    """The mailbox is left alone until then, and a wake-up for that moment is on its way."""
+
+    until: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Busy:
+    """Somebody else is draining the mailbox and now knows that it was asked for.
+
+    That somebody may be dead: whoever was the first to leave word (*again_at* is set) has the
+    mailbox woken once more when the lease would have run out.
+    """
+
+    again_at: datetime | None
+
+
+class Leases:
+    """The leases on mailboxes. The store's failures are ServiceError("storage-unavailable")."""
+
+    def __init__(self, table: Table) -> None:
+        self._table = table
+
+    def acquire(self, account: str, now: datetime) -> Lease | Busy | Resting | None:
+        """Take the lease on *account*; None when there is no such mailbox.
+
+        A mailbox that rests with a wake-up on its way is left alone at the price of one read, and
+        a busy one is marked as wanted, so that its holder looks once more before it ends.
+        """
+        for _ in range(20):
+            found = self._table.get(account, LEASE)
+            if found is None:
+                return None
+            row, etag = found
+            until, wake_at, rest = (moment(row[key]) for key in ("until", "wake_at", "rest_until"))
+            if row["holder"] and until and now < until + GRACE:
+                if row["wanted"]:
+                    return Busy(None)
+                if self._mark_wanted(account, etag):
+                    return Busy(until + GRACE + timedelta(seconds=1))
+            elif rest and wake_at and now < rest and now + NEAR < wake_at:
+                return Resting(wake_at)
+            elif lease := self._take(account, row, etag, now):
+                return lease
+        return Busy(now + LEASE_TIME)
+
+    def _mark_wanted(self, account: str, etag: str) -> bool:
+        try:
+            self._table.commit(account, [Write(Kind.MERGE, LEASE, {"wanted": True}, etag)])
+        except (RowChangedError, RowMissingError):
+            return False
+        return True
+
+    def _take(self, account: str, row: Entity, etag: str, now: datetime) -> Lease | None:
+        holder = secrets.token_hex(8)
+        row = {**row, "until": stamp(now + LEASE_TIME)}
+        mine = {"holder": holder, "until": row["until"], "revision": holder, "wanted": False}
+        try:
+            taken = self._table.commit(account, [Write(Kind.MERGE, LEASE, mine, etag)])[0]
+        except ConflictError:
+            return None
+        return Lease(self._table, account, row, taken, holder)
+
+    def rouse(self, account: str, now: datetime) -> None:
+        """End a mailbox's rest, because what it was resting from is thought to be over.
+
+        Not a rest that Exchange's limits ask for. A drain that is under way needs no rousing: it
+        looks at the account again before it ends.
+        """
+        changes = {"rest_until": "", "rest_reason": "", "rest_count": 0, "wake_at": ""}
+        for _ in range(20):
+            found = self._table.get(account, LEASE)
+            if found is None or not found[0]["rest_until"] or found[0]["rest_reason"] == PACED:
+                return
+            if found[0]["holder"] and now < (moment(found[0]["until"]) or now):
+                return
+            try:
+                self._table.commit(account, [Write(Kind.MERGE, LEASE, changes, found[1])])
+            except ConflictError:
+                continue
+            return
+
+
+def new_lease_row() -> Entity:
+    """Return what a mailbox's lease row holds when nobody ever held it."""
+    return {
+        "holder": "",
+        "until": "",
+        "revision": "",
+        "wanted": False,
+        "recent": "",
+        "hours": "",
+        "rest_until": "",
+        "rest_reason": "",
+        "rest_count": 0,
+        "wake_at": "",
+        "kept_by": "",
+        "kept_until": "",
+    }
