@@ -51,8 +51,11 @@ class Retention(Protocol):
     def has_records(self, account: str) -> bool:
         """Tell whether there is any record."""
 
-    def tidy(self, account: str, *, records_before: datetime, keys_before: datetime) -> bool:
-        """Delete what is past its time; True when keys or flows are left."""
+    def drop_records(self, account: str, before: datetime) -> bool:
+        """Delete old records; True when none is left."""
+
+    def drop_keys(self, account: str, before: datetime) -> bool:
+        """Delete old keys and flows; True when none is left, young ones included."""
 
     def purge(self, account: str) -> bool:
         """Delete what a removed account left; True when all is gone."""
@@ -179,10 +182,9 @@ class Upkeep:
     def _tidy(self, account: str) -> bool:
         """Delete what is past its time, and come back when more will be."""
         now = self.clock()
-        keys_left = self.retention.tidy(
-            account, records_before=now - RECORDS_LIVE, keys_before=now - KEYS_LIVE
-        )
-        if keys_left:
+        if not self.retention.drop_records(account, now - RECORDS_LIVE):
+            return False
+        if not self.retention.drop_keys(account, now - KEYS_LIVE):
             self.agenda.add(Task.TIDY, account, now + KEYS_LIVE)
         elif self.retention.has_records(account):
             self.agenda.add(Task.TIDY, account, now + TIDY_AGAIN)
