@@ -38,8 +38,9 @@ class Dialogue:
         """Write what ends the content: from here on a break leaves the outcome unknown.
 
         Where the server hangs up meanwhile, the reply that is read next says more than the write.
+        It may take as long as that reply: to end too early would cost certainty.
         """
-        self.connection.wait_at_most(self.timeouts.write)
+        self.connection.wait_at_most(self.timeouts.content)
         self.phase = Phase.CONTENT
         try:
             self.connection.send(octets)

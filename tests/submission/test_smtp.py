@@ -1,5 +1,6 @@
 """The codec: replies, commands and content as octets."""
 
+import re
 from base64 import b64decode
 
 import pytest
@@ -238,6 +239,22 @@ def test_content_gets_a_line_end_before_its_end_if_it_has_none() -> None:
 def test_bare_line_ends_are_refused(content: bytes) -> None:
     with pytest.raises(ContentError):
         smtp.check_line_ends(content)
+
+
+@given(
+    st.lists(st.sampled_from([b"\r\n", b"\r", b"\n", b"a", b".", "\u00e5".encode()])),
+    st.integers(-3, 3),
+)
+def test_a_bare_line_end_is_found_wherever_it_stands(parts: list[bytes], shift: int) -> None:
+    """Also where the content is cut into windows."""
+    content = b"x" * (smtp.WINDOW + shift) + b"".join(parts)
+    bare = re.search(rb"\r(?!\n)|(?<!\r)\n", content)
+
+    if bare is None:
+        smtp.check_line_ends(content)
+    else:
+        with pytest.raises(ContentError):
+            smtp.check_line_ends(content)
 
 
 def test_the_xoauth2_response_is_what_exchange_documents() -> None:
