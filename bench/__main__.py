@@ -10,6 +10,7 @@ from bench.result import Options, Result
 
 SECTIONS = {
     "submission": "bench.submission",
+    "mailboxes": "bench.mailboxes",
 }
 """Each module's ``run(options)`` returns a Result; the order is the report's."""
 

@@ -54,7 +54,11 @@ class Run:
 
 def run(contender: Contender, job: Job) -> Run:
     """Run *contender* once; raises RuntimeError with its last words when it fails."""
-    environment = {**os.environ, "BENCH_MODULES": str(ROOT / "bench" / "package.json")}
+    environment = {
+        **os.environ,
+        "BENCH_MODULES": str(ROOT / "bench" / "package.json"),
+        "NODE_EXTRA_CA_CERTS": job.ca,  # it fetches tokens with what Node trusts
+    }
     ended = subprocess.run(
         contender.command(job),
         cwd=ROOT,

@@ -2,10 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 
-from bench import sinks
 from bench.clients.job import Job
 from bench.contenders import Contender, Run, interleave, sample
 from bench.result import Options, Result, Row, Table
+from bench.servers import sink, trust
 
 OURS, OURS_BURST = "ours, one by one", "ours, burst"
 NODEMAILER, NODEMAILER_QUEUE = "Nodemailer pool, one by one", "Nodemailer pool, queued"
@@ -59,15 +59,15 @@ def run(options: Options) -> Result:
 
 def warm(delay: float, size: int, messages: int, rounds: int) -> Runs:
     """Let everybody send *messages* of *size* octets over a connection that is up."""
-    with sinks.running(delay) as sink:
-        job = Job(sink.port, sink.ca, messages, size, warm_up=max(5, messages // 20))
+    with trust() as trusted, sink(trusted, delay) as server:
+        job = Job(server.port, trusted.ca, messages, size, warm_up=max(5, messages // 20))
         return interleave(WARM, lambda _: job, rounds)
 
 
 def cold(delay: float, rounds: int) -> Runs:
     """Let everybody send one message, connection and handshake included."""
-    with sinks.running(delay) as sink:
-        job = Job(sink.port, sink.ca, 1, SMALL)
+    with trust() as trusted, sink(trusted, delay) as server:
+        job = Job(server.port, trusted.ca, 1, SMALL)
         return interleave(COLD, lambda _: job, rounds)
 
 

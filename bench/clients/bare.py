@@ -1,6 +1,7 @@
 """The least a blocking Python client can do: no codec, no checks, replies only counted.
 
-`single` waits for 354 before each content, `burst` chains the next envelope behind it.
+`single` waits for 354 before each content, `burst` chains the next envelope behind it, `mailboxes`
+does so for many accounts that fetch their own tokens.
 """
 
 import socket
@@ -8,7 +9,18 @@ import ssl
 import sys
 from base64 import b64encode
 
-from bench.clients.job import TO, TOKEN, USER, Clock, measure, read_job
+from bench.clients.job import (
+    HOST,
+    TO,
+    TOKEN,
+    USER,
+    Clock,
+    Job,
+    measure,
+    read_job,
+    serve_mailboxes,
+)
+from bench.clients.tokens import TokenClient
 
 
 def read_lines(sock: socket.socket, count: int) -> None:
@@ -18,14 +30,14 @@ def read_lines(sock: socket.socket, count: int) -> None:
 
 
 def connect(port: int, tls: ssl.SSLContext, token: str = TOKEN) -> ssl.SSLSocket:
-    sock = socket.create_connection(("localhost", port))
+    sock = socket.create_connection((HOST, port))
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     read_lines(sock, 1)
     sock.sendall(b"EHLO [127.0.0.1]\r\n")
     read_lines(sock, 10)
     sock.sendall(b"STARTTLS\r\n")
     read_lines(sock, 1)
-    secure = tls.wrap_socket(sock, server_hostname="localhost")
+    secure = tls.wrap_socket(sock, server_hostname=HOST)
     secure.sendall(b"EHLO [127.0.0.1]\r\n")
     read_lines(secure, 10)
     secure.sendall(b"AUTH XOAUTH2\r\n")
@@ -55,8 +67,22 @@ def submit(sock: ssl.SSLSocket, content: bytes, count: int, *, chained: bool) ->
             read_lines(sock, 3)
 
 
+def mailboxes(job: Job) -> None:
+    content, tls = job.content, ssl.create_default_context(cafile=job.ca)
+    tokens = TokenClient(job, tls)
+
+    def serve(number: int) -> None:
+        with connect(job.port, tls, tokens.refresh(number)) as sock:
+            submit(sock, content, job.messages, chained=True)
+
+    serve_mailboxes(job, serve)
+
+
 def main() -> None:
     job, kind = read_job(), sys.argv[2]
+    if kind == "mailboxes":
+        mailboxes(job)
+        return
     content = job.content
     clock = Clock()
     sock = connect(job.port, ssl.create_default_context(cafile=job.ca))

@@ -1,9 +1,25 @@
-"""The product's submission module on one mailbox; `single`, `burst`, or `cold`."""
+"""The product's submission module on one mailbox; `single`, `burst`, or `cold`.
 
+`mailboxes` runs many accounts through the submission module and the product's token source.
+"""
+
+import os
 import ssl
 import sys
+from datetime import UTC, datetime
 
-from bench.clients.job import TO, TOKEN, USER, Clock, measure, read_job
+from bench.clients.job import (
+    HOST,
+    TO,
+    TOKEN,
+    USER,
+    Clock,
+    Job,
+    measure,
+    read_job,
+    serve_mailboxes,
+)
+from shared.accounts.account import Account, AccountStatus
 from shared.microsoft.smtp import Envelope
 from shared.microsoft.submission import Server, Session
 from shared.secrecy import Secret
@@ -16,11 +32,68 @@ def submit(session: Session, content: bytes, count: int, *, chained: bool) -> No
         session.submit(envelope, content, then=then)
 
 
+class Kept:
+    """One refresh token, as the vault keeps it."""
+
+    def __init__(self, number: str) -> None:
+        self.token = Secret(f"refresh-{number}")
+        self.written_at = datetime.now(UTC)
+
+
+class RefreshTokens:
+    """A vault in memory: what Key Vault takes is no part of this measurement."""
+
+    def get_refresh_token(self, account_id: str) -> Kept:
+        return Kept(account_id)
+
+    def put_refresh_token(self, account_id: str, refresh_token: Secret) -> None:
+        raise AssertionError(f"nothing is a week old: {account_id} {refresh_token}")
+
+
+def account(number: int) -> Account:
+    return Account(
+        id=str(number),
+        customer="firma",
+        username=USER,
+        address=USER,
+        display_name=None,
+        status=AccountStatus.CONNECTED,
+        scope=(),
+        generation="1",
+        created_at=datetime.now(UTC),
+    )
+
+
+def mailboxes(job: Job) -> None:
+    from shared.microsoft.entra import Entra
+    from shared.microsoft.tokens import AccessTokens
+
+    os.environ["REQUESTS_CA_BUNDLE"] = job.ca
+    endpoint = Entra(
+        authority=f"https://{HOST}:{job.tokens}/organizations",
+        client_id="bench",
+        client_credential=Secret("bench"),
+    )
+    tokens = AccessTokens(refresh_tokens=RefreshTokens(), endpoint=endpoint)
+    content = job.content
+    server = Server(HOST, job.port, ssl.create_default_context(cafile=job.ca))
+
+    def serve(number: int) -> None:
+        session = server.open(USER, tokens.get(account(number)))
+        submit(session, content, job.messages, chained=True)
+        session.close()
+
+    serve_mailboxes(job, serve)
+
+
 def main() -> None:
     job, kind = read_job(), sys.argv[2]
+    if kind == "mailboxes":
+        mailboxes(job)
+        return
     content = job.content
     clock = Clock()
-    server = Server("localhost", job.port, ssl.create_default_context(cafile=job.ca))
+    server = Server(HOST, job.port, ssl.create_default_context(cafile=job.ca))
     session = server.open(USER, Secret(TOKEN))
     if kind == "cold":
         submit(session, content, job.messages, chained=False)

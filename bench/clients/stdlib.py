@@ -1,19 +1,33 @@
-"""smtplib on one reused connection; `relay` speaks to emailproxy in the clear instead."""
+"""smtplib on one reused connection; `relay` speaks to emailproxy in the clear instead.
+
+`mailboxes` runs many accounts that fetch their own tokens, with one TLS context for all.
+"""
 
 import smtplib
 import ssl
 import sys
 
-from bench.clients.job import TO, TOKEN, USER, Clock, Job, measure, read_job
+from bench.clients.job import (
+    HOST,
+    TO,
+    TOKEN,
+    USER,
+    Clock,
+    Job,
+    measure,
+    read_job,
+    serve_mailboxes,
+)
+from bench.clients.tokens import TokenClient
 
 
-def connect(job: Job, tls: ssl.SSLContext) -> smtplib.SMTP:
-    client = smtplib.SMTP("localhost", job.port)
+def connect(job: Job, tls: ssl.SSLContext, token: str = TOKEN) -> smtplib.SMTP:
+    client = smtplib.SMTP(HOST, job.port)
     client.starttls(context=tls)
     client.ehlo()
     client.auth(
         "XOAUTH2",
-        lambda challenge=None: f"user={USER}\1auth=Bearer {TOKEN}\1\1",  # noqa: ARG005
+        lambda challenge=None: f"user={USER}\1auth=Bearer {token}\1\1",  # noqa: ARG005
         initial_response_ok=False,
     )
     return client
@@ -30,8 +44,23 @@ def submit(client: smtplib.SMTP, content: bytes, count: int) -> None:
         client.sendmail(USER, [TO], content)
 
 
+def mailboxes(job: Job) -> None:
+    content, tls = job.content, ssl.create_default_context(cafile=job.ca)
+    tokens = TokenClient(job, tls)
+
+    def serve(number: int) -> None:
+        client = connect(job, tls, tokens.refresh(number))
+        submit(client, content, job.messages)
+        client.close()
+
+    serve_mailboxes(job, serve)
+
+
 def main() -> None:
     job, kind = read_job(), sys.argv[2]
+    if kind == "mailboxes":
+        mailboxes(job)
+        return
     content = job.content
     clock = Clock()
     if kind == "relay":
