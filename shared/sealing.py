@@ -14,6 +14,7 @@ from typing import Any, Protocol
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from shared.errors import ServiceError
 from shared.secrecy import Secret
 
 ROTATE_AFTER = timedelta(days=30)
@@ -72,6 +73,8 @@ class Seal:
         self._live: dict[str, SealingKey] = {}
         self._newest: SealingKey | None = None
         self._read_at = float("-inf")
+        self._failed_at = float("-inf")
+        self._failure = ""
 
     def seal(self, purpose: str, payload: dict[str, Any], *, expires: datetime) -> Secret:
         """Return *payload* (JSON) sealed for *purpose*, to be opened until *expires*."""
@@ -122,7 +125,7 @@ class Seal:
         """
         with self._reading:
             if self._newest is None or self._clock() - self._read_at >= _KEPT:
-                live = self._keys.live_sealing_keys()
+                live = self._ask()
                 if not live:
                     self._keys.add_sealing_key(_fresh_key())
                     live = self._keys.live_sealing_keys()
@@ -136,8 +139,18 @@ class Seal:
         with self._reading:
             age = self._clock() - self._read_at
             if age >= _KEPT or (version not in self._live and age >= _PATIENCE):
-                self._hold(self._keys.live_sealing_keys())
+                self._hold(self._ask())
             return self._live.get(version)
+
+    def _ask(self) -> list[SealingKey]:
+        """Read the live keys; what just failed fails again at once: not all have to wait."""
+        if self._clock() - self._failed_at < _PATIENCE:
+            raise ServiceError(self._failure)
+        try:
+            return self._keys.live_sealing_keys()
+        except ServiceError as error:
+            self._failed_at, self._failure = self._clock(), error.code
+            raise
 
     def _hold(self, live: list[SealingKey]) -> None:
         self._live = {key.version: key for key in live}

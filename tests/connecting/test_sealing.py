@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from local.standins.key_vault import KeyVault
+from shared.errors import ServiceError
 from shared.sealing import Seal, SealBrokenError, SealExpiredError, SealingKey
 from shared.secrecy import Secret
 from shared.store.vault import Vault
@@ -32,6 +33,18 @@ class Keys:
 
     def retire_sealing_key(self, version: str) -> None:
         self.keys = [key for key in self.keys if key.version != version]
+
+
+class Away(Keys):
+    """A vault that does not answer while it is *away*."""
+
+    away = False
+
+    def live_sealing_keys(self) -> list[SealingKey]:
+        found = super().live_sealing_keys()
+        if self.away:
+            raise ServiceError("vault-unavailable")
+        return found
 
 
 class Clock:
@@ -116,6 +129,21 @@ def test_strangers_keys_are_looked_up_once_a_second_at_most() -> None:
         clock.seconds += 0.01
 
     assert keys.reads - before <= 5
+
+
+def test_a_vault_that_just_failed_is_not_waited_for_by_everybody() -> None:
+    keys, clock = Away(), Clock()
+    keys.away = True
+    seal = Seal(keys, clock=clock)
+
+    for _ in range(100):
+        with pytest.raises(ServiceError, match="vault-unavailable"):
+            seal.seal("admin", {}, expires=SOON)
+    clock.seconds += 2
+    keys.away = False
+
+    assert seal.seal("admin", {}, expires=SOON)
+    assert keys.reads == 1 + 2  # once in vain; then the key that it made is read back
 
 
 def test_a_rotation_breaks_no_running_flow_anywhere() -> None:
