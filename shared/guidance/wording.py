@@ -38,11 +38,14 @@ _POWERSHELL_QUOTES = re.compile("['\u2018\u2019\u201a\u201b]")
 
 
 def words_for(guidance: Guidance, *, language: str, values: Mapping[str, str]) -> Words:
-    """Return the row's words in *language*, with *values* filled in and nothing left open."""
+    """Return the row's words in *language*, with *values* filled in and nothing left open.
+
+    For the row's own ``command`` and ``link`` *values* may have other words.
+    """
     commands = commands_for(guidance, values=values)
     link = link_for(guidance, values=values)
     own = {"command": commands[0] if commands else "", "link": link or ""}
-    known = {**values, **own}
+    known = {**own, **values}
     words = guidance.words[language if language in guidance.words else "nb"]
     return Words(
         title=_filled(words.title, known, language),

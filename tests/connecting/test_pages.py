@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from playwright.sync_api import Browser as Chromium
-from playwright.sync_api import BrowserContext, Page, ViewportSize
+from playwright.sync_api import BrowserContext, Page, ViewportSize, expect
 
 from local.standins.entra import Entra as EntraStandIn
 from shared.accounts.account import AccountStatus, Identity, Obstacle
@@ -372,6 +372,6 @@ def test_copying_a_command_copies_all_of_it(chromium: Chromium, house: House) ->
         box = page.locator(".copyable").first
         box.locator("button").click()
 
-        assert box.locator("button").inner_text() == "Kopiert"
+        expect(box.locator("button")).to_contain_text("Kopiert")
         copied = page.evaluate("navigator.clipboard.readText()")
         assert copied == box.locator("code").inner_text()

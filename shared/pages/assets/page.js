@@ -13,12 +13,17 @@ if (connected && window.opener) {
 for (const box of document.querySelectorAll(".copyable")) {
   const button = document.createElement("button");
   button.type = "button";
-  button.textContent = box.dataset.copy;
-  button.setAttribute("aria-live", "polite");
+  const word = document.createElement("span");
+  word.textContent = box.dataset.copy;
+  word.setAttribute("aria-live", "polite");
+  const of = document.createElement("span"); // there may be several: a screen reader hears which
+  of.className = "unseen";
+  of.textContent = `: ${box.querySelector(".label").textContent}`;
+  button.append(word, of);
   button.addEventListener("click", async () => {
     try {
       await navigator.clipboard.writeText(box.querySelector("code").textContent);
-      button.textContent = box.dataset.copied;
+      word.textContent = box.dataset.copied;
     } catch {
       getSelection().selectAllChildren(box.querySelector("code"));
     }
