@@ -37,7 +37,9 @@ def message_view(record: Record, account: Account, *, language: str, now: dateti
     held = is_held(record, account, now)
     trouble = None
     if held:
-        trouble = _obstacle(account, language)
+        trouble = _obstacle(account, language) or _problem(
+            "account-not-connected", {}, account, language
+        )
     elif record.trouble:
         trouble = _problem(record.trouble.code, record.trouble.values, account, language)
     return {
@@ -97,28 +99,33 @@ def _obstacle(account: Account, language: str) -> Json | None:
 
 
 def _problem(code: str, values: Mapping[str, str], account: Account, language: str) -> Json:
-    """Return a problem with the account's own values in its words, commands and links."""
-    return problem_document(
+    """Return a problem with the account's own values in its words, commands and links.
+
+    What stands in the account's own way and is for its admin to settle has ``admin_url``, the
+    page to forward.
+    """
+    document = problem_document(
         code,
         language=language,
         public_url=wiring.config().public_url,
-        values={**_values(account), **values},
+        values={**_values(account, code), **values},
     )
+    if account.obstacle and account.obstacle.code == code and (page := wiring.admin_url(account)):
+        document["admin_url"] = page.reveal()
+    return document
 
 
-def _values(account: Account) -> dict[str, str]:
+def _values(account: Account, code: str) -> dict[str, str]:
     """Return what the words of a problem may say about this account."""
     settings = wiring.config()
-    tenant = account.identity.tenant_id if account.identity else None
+    domain = account.username.rpartition("@")[2]
     return {
         "username": account.username,
         "address": account.address,
         "product": settings.product_name,
         "client_id": settings.entra_client_id,
-        "tenant": tenant or account.username.rpartition("@")[2],
-        "admin_consent_url": wiring.entra().admin_consent_url(
-            redirect_uri=f"{settings.public_url}/api/oauth/callback", tenant=tenant
-        ),
+        "tenant": account.identity.tenant_id if account.identity else domain,
+        "admin_consent_url": wiring.admin_consent_url(account, code),
     }
 
 

@@ -433,6 +433,44 @@ def issue_ticket(account: "Account", asker: "Caller") -> "tuple[Secret, datetime
     return ticket.issue(account, asker, seal=seal(), public_url=config().public_url, now=now())
 
 
+def admin_url(account: "Account") -> "Secret | None":
+    """Return the page for IT, if the account's obstacle is theirs to settle and it can be sealed.
+
+    An account is shown all the same while the vault is away.
+    """
+    from shared.connecting import admin_link
+    from shared.errors import ServiceError
+
+    if account.obstacle is None:
+        return None
+    try:
+        return admin_link.address_for(
+            account.id,
+            account.obstacle.code,
+            seal=seal(),
+            public_url=config().public_url,
+            now=now(),
+        )
+    except ServiceError:
+        return None
+
+
+def admin_consent_url(account: "Account", code: str) -> str:
+    """Return where an admin approves us; from there the way leads to the page for IT."""
+    from shared.connecting import admin_link
+    from shared.errors import ServiceError
+
+    try:
+        state = admin_link.issue(account.id, code, seal=seal(), now=now()).reveal()
+    except ServiceError:
+        state = ""
+    return entra().admin_consent_url(
+        redirect_uri=f"{config().public_url}/api/oauth/callback",
+        tenant=account.username.rpartition("@")[2],
+        state=state,
+    )
+
+
 @functools.cache
 def browser() -> "Browser":
     """Return who answers browsers."""

@@ -6,6 +6,7 @@ from urllib.parse import urlencode
 
 from shared.connecting.ticket import Sealer
 from shared.errors import ServiceError
+from shared.guidance import for_code
 from shared.sealing import SealBrokenError, SealExpiredError
 from shared.secrecy import Secret
 
@@ -13,6 +14,18 @@ LIFETIME = timedelta(days=14)
 """How long the link works."""
 
 _PURPOSE = "admin"
+
+_APPROVAL = "admin-approval-needed"
+_MAY_NEED_APPROVAL = frozenset(
+    {
+        "consent-declined",
+        "consent-cancelled",
+        "consent-revoked",
+        "scope-not-granted",
+        "refresh-token-missing",
+    }
+)
+"""What looks like the user's own choice and can be Microsoft asking for an admin all the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +45,26 @@ def issue(account_id: str, code: str | None, *, seal: Sealer, now: datetime) -> 
 def address(link: Secret, public_url: str) -> str:
     """Return the page's address, to be shown to the user and forwarded."""
     return f"{public_url}/api/oauth/admin?{urlencode({'link': link.reveal()})}"
+
+
+def matter_for_admin(code: str) -> str | None:
+    """Return what *code* comes to for an admin, who may have to approve; None when to nothing."""
+    if code in _MAY_NEED_APPROVAL:
+        return _APPROVAL
+    return code if for_code(code).who == "admin" else None
+
+
+def address_for(
+    account_id: str, code: str | None, *, seal: Sealer, public_url: str, now: datetime
+) -> Secret | None:
+    """Return the page's address if *code* is, or may be, for an admin to settle; else None.
+
+    Raises ServiceError ``vault-unavailable``.
+    """
+    matter = matter_for_admin(code) if code else None
+    if matter is None:
+        return None
+    return Secret(address(issue(account_id, matter, seal=seal, now=now), public_url))
 
 
 def read(text: str, *, seal: Sealer, now: datetime) -> AdminLink:

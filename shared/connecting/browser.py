@@ -23,18 +23,6 @@ _STATUS = {"account-gone": 410, "not-found": 404}
 """Statuses of the problems that only pages have; the others are the catalogue's."""
 
 _CONSENT = "{admin_consent_url}"
-_APPROVAL = "admin-approval-needed"
-_MAY_NEED_APPROVAL = frozenset(
-    {
-        "consent-declined",
-        "consent-cancelled",
-        "consent-revoked",
-        "scope-not-granted",
-        "refresh-token-missing",
-    }
-)
-"""What looks like the user's own choice and can be Microsoft asking for an admin all the same."""
-
 _MARK = re.compile(r"[A-Za-z0-9_-]{32}")
 
 
@@ -222,10 +210,15 @@ class Browser:
     ) -> Answer:
         account = arrival.account
         pending = account.status is AccountStatus.PENDING
-        code, values = (link.code if pending else None), {}
-        if account.obstacle:
-            code, values = account.obstacle.code, dict(account.obstacle.values)
-        problem = self._explain(visit, code, account, values, now) if code else None
+        code, values = (link.code if pending else None), dict[str, str]()
+        if account.obstacle and not code:
+            found = account.obstacle
+            code, values = admin_link.matter_for_admin(found.code) or found.code, {**found.values}
+        problem = None
+        if code:
+            below = pages.say(visit.language(), "frame", "below")
+            tools = {"command": below, "link": below}  # they stand there, ready to be copied
+            problem = self._explain(visit, code, account, {**values, **tools}, now)
         if (
             problem and code and for_code(code).link == _CONSENT
         ):  # the catalogue speaks to the user
@@ -311,12 +304,10 @@ class Browser:
 
     def _admin_url(self, account: Account, code: str | None, now: datetime) -> str | None:
         """Return the page for IT if *code* is, or may be, for an admin to settle."""
-        if code in _MAY_NEED_APPROVAL:
-            code = _APPROVAL
-        if code is None or for_code(code).who != "admin":
-            return None
-        link = admin_link.issue(account.id, code, seal=self._connecting.seal, now=now)
-        return admin_link.address(link, self._public_url)
+        found = admin_link.address_for(
+            account.id, code, seal=self._connecting.seal, public_url=self._public_url, now=now
+        )
+        return found.reveal() if found else None
 
 
 def _browser_mark(visit: Visit) -> str:

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from shared.accounts.account import Account, Identity, Obstacle
+from shared.connecting import admin_link
 from shared.connecting import checks as connect_checks
 from shared.connecting import flow as flows
 from shared.connecting import identity as identities
@@ -50,6 +51,11 @@ class Accounts(Protocol):
         self, account: str, obstacle: Obstacle | None, *, generation: str, now: datetime
     ) -> Account | None:
         """Note what stands in the way, or that nothing does."""
+
+    def note_refusal(
+        self, account: str, obstacle: Obstacle | None, *, generation: str
+    ) -> Account | None:
+        """Note what an admin may have to settle before it can be connected, or nothing."""
 
 
 class RefreshTokens(Protocol):
@@ -151,14 +157,27 @@ class Connecting:
         """Judge the authorization response and connect the account.
 
         Raises ServiceError ``flow-not-found``, ``ticket-used`` or ``flow-used``, and RefusedError
-        for whatever Microsoft or the checks have against it. Until then nothing is stored but that
-        the flow is spent. The token goes to the vault before the account is marked, so that a
-        connected account always has one.
+        for whatever Microsoft or the checks have against it. Then nothing is stored but that the
+        flow is spent and, as the account's obstacle, what an admin may have to settle first.
         """
         flow = flows.find(query, cookies, seal=self.seal, now=now)
         account = self._account_of(flow.ticket)
         if not self.accounts.redeem_flow(account.id, flow.state_hash, now):
             raise ServiceError("flow-used")
+        try:
+            return self._judge(flow, account, query, now)
+        except RefusedError as error:
+            self._note(error, now)
+            raise
+
+    def _judge(
+        self, flow: Flow, account: Account, query: Mapping[str, str], now: datetime
+    ) -> Arrival:
+        """Redeem the code and connect, or raise RefusedError or ServiceError ``ticket-used``.
+
+        The token goes to the vault before the account is marked, so that a connected account
+        always has one.
+        """
         if "code" not in query:
             raise _refused(_authorization_error(query), account, flow.ticket)
         identity, grant, refresh_token = self._redeem(flow, account, query, now)
@@ -201,6 +220,21 @@ class Connecting:
     def account(self, account_id: str) -> Account | None:
         """Return the account, or None when it is gone."""
         return self.accounts.get(account_id)
+
+    def _note(self, error: RefusedError, now: datetime) -> None:
+        """Keep on an unconnected account what an admin may have to settle.
+
+        Of who else signed in nothing is kept, and the person's page does not depend on it.
+        """
+        found = None
+        if admin_link.matter_for_admin(error.guidance.code):
+            found = Obstacle(error.guidance.code, dict(error.values), now)
+        try:
+            self.accounts.note_refusal(
+                error.account.id, found, generation=error.ticket.generation
+            )
+        except ServiceError as failure:
+            _log.warning("refusal of %s not noted: %s", error.account.id, failure.code)
 
     def _checked(self, account: Account, now: datetime) -> Arrival:
         """Check a mailbox just connected; it stays connected when the checks cannot be made."""

@@ -164,6 +164,23 @@ class Accounts:
             return after
         raise ServiceError("storage-unavailable", retry_after=1)
 
+    def note_refusal(
+        self, account: str, obstacle: Obstacle | None, *, generation: str
+    ) -> Account | None:
+        """Note why an account that is not connected could not be, or that nothing is known of it.
+
+        A connected account goes on as it is, whatever became of an attempt to connect it again.
+        """
+
+        def change(account: Account) -> Account | None:
+            if account.generation != generation or account.status is not AccountStatus.PENDING:
+                return None
+            if account.obstacle is None and obstacle is None:
+                return None
+            return replace(account, obstacle=obstacle)
+
+        return self.change(account, change)
+
     def redeem_flow(self, account: str, digest: str, now: datetime) -> bool:
         """Note that the authorization flow *digest* is redeemed now; False if it was before."""
         write = Write(Kind.INSERT, flow_key(digest), {"created_at": stamp(now)})

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Literal
+from urllib.parse import urljoin
 
 import pytest
 import requests
@@ -45,7 +46,7 @@ def _delete_accounts(demo: Stack) -> None:
 
 @pytest.fixture
 def open_page(chromium: Browser, stack: Stack) -> Iterator[Callable[..., Page]]:
-    """Open the demo page in a context of its own; complaints of the page fail the test."""
+    """Open a page, of the demo or not, in a context of its own; complaints fail the test."""
     expect.set_options(timeout=PATIENCE)
     complaints: list[str] = []
     contexts = []
@@ -63,7 +64,7 @@ def open_page(chromium: Browser, stack: Stack) -> Iterator[Callable[..., Page]]:
         page = context.new_page()
         page.on("pageerror", lambda error: complaints.append(str(error)))
         page.on("console", lambda message: _note(message.type, message.text, complaints))
-        page.goto(f"{stack.page_url}/{address}")
+        page.goto(urljoin(f"{stack.page_url}/", address))
         return page
 
     yield opened

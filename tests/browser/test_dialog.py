@@ -1,5 +1,6 @@
 """The account dialog: what it lets one do, what it says is wrong, the ways back from Microsoft."""
 
+import re
 from collections.abc import Callable
 
 from playwright.sync_api import Page, expect
@@ -57,7 +58,8 @@ def test_who_declines_comes_back_to_an_account_that_is_not_connected(
 
     dialog = page.get_by_role("dialog")
     expect(dialog.get_by_text("Ikke tilkoblet", exact=True)).to_be_visible()
-    expect(dialog.get_by_text("Trykk OK for å logge inn")).to_be_visible()
+    expect(dialog.get_by_text("Du sa nei hos Microsoft")).to_be_visible()
+    expect(dialog.get_by_label("Lenke til IT-ansvarlig")).to_have_value(re.compile("oauth/admin"))
     picture(page, "not-connected")
     press_ok(page)
     consent(page)

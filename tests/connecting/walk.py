@@ -94,6 +94,18 @@ class Mailboxes:
         status = AccountStatus.ACTION_REQUIRED if obstacle else AccountStatus.CONNECTED
         return self.add(replace(found, obstacle=obstacle, status=status))
 
+    def note_refusal(
+        self, account: str, obstacle: Obstacle | None, *, generation: str
+    ) -> Account | None:
+        found = self.accounts.get(account)
+        if (
+            not found
+            or found.generation != generation
+            or found.status is not AccountStatus.PENDING
+        ):
+            return None
+        return self.add(replace(found, obstacle=obstacle))
+
 
 class Session:
     """A session that can only be closed."""

@@ -9,7 +9,7 @@
 import { testOutcome } from "./accounts.js";
 import { changeAccount, connectAccount, createAccount, getAccount, testAccount, verifyAccount } from "./api.js";
 import { badge, busy, element, repeat } from "./elements.js";
-import { clearForm, problemBox, showInForm } from "./problems.js";
+import { clearForm, obstacleBox, showInForm } from "./problems.js";
 import { apiAddress } from "./session.js";
 import { ACCOUNT_STATUS, CHECK_NAME, CHECK_STATUS, REQUESTED_SCOPE, rightsOf, time } from "./words.js";
 
@@ -59,7 +59,7 @@ export const accountDialog = {
     const found = await getAccount(id).catch(() => null);
     if (!found) return;
     this.open(found);
-    if (account.status === "pending") explainPending();
+    if (account.status === "pending" && !account.problem) explainPending();
   },
 };
 
@@ -84,13 +84,14 @@ function showState() {
   }
   const since = account.status === "connected" && account.connected_at && `siden ${time(account.connected_at)}`;
   place.replaceChildren(element("p", { class: "state" }, badge(ACCOUNT_STATUS[account.status]), since && ` ${since}`));
-  if (account.problem) place.append(problemBox(account.problem, ...problemButtons()));
+  if (account.problem) place.append(obstacleBox(account.problem, ...problemButtons()));
 }
 
 /** What the user can end comes first as connecting; what others end is only looked at again. */
 function problemButtons() {
   const users = account.problem.who === "user";
   const again = problemButton("Koble til på nytt", connect, users);
+  if (account.status === "pending") return [again];
   const check = problemButton("Sjekk på nytt", verify, !users);
   return users ? [again, check] : [check, again];
 }
@@ -265,7 +266,7 @@ function waitFor(opened) {
       account = found;
       stopWaiting();
       show();
-      if (account.status === "pending") explainPending();
+      if (account.status === "pending" && !account.problem) explainPending();
       return null;
     }
     const stop = repeat(look);

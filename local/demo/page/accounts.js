@@ -3,7 +3,7 @@
 import { accountDialog } from "./account-dialog.js";
 import { allAccounts, deleteAccount, testAccount, verifyAccount } from "./api.js";
 import { badge, busy, confirmed, element, reconcile, repeat } from "./elements.js";
-import { problemBox, showError } from "./problems.js";
+import { obstacleBox, problemBox, showError } from "./problems.js";
 import { ACCOUNT_STATUS, ACCOUNT_TYPE, reply, time } from "./words.js";
 
 const list = document.getElementById("accounts");
@@ -52,7 +52,7 @@ function card(account) {
       badge(ACCOUNT_STATUS[account.status]),
     ),
     facts(account),
-    account.problem && problemBox(account.problem, ...problemButtons(account)),
+    account.problem && obstacleBox(account.problem, ...problemButtons(account)),
     element("div", { class: "outcome", role: "status" }),
     element("div", { class: "buttons" }, buttons(account)),
   );
@@ -87,6 +87,7 @@ function buttons(account) {
 function problemButtons(account) {
   const users = account.problem.who === "user";
   const connect = button("Koble til på nytt", () => accountDialog.reconnect(account), users && "primary");
+  if (account.status === "pending") return [connect];
   const check = button("Sjekk på nytt", (press) => verify(account, press), !users && "primary");
   return users ? [connect, check] : [check, connect];
 }

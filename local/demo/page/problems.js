@@ -20,6 +20,37 @@ export function problemBox(problem, ...buttons) {
   );
 }
 
+/** What stands in an account's way: the same, and the page for IT where IT has to settle it. */
+export function obstacleBox(problem, ...buttons) {
+  const box = problemBox(problem, ...buttons);
+  if (problem.admin_url) box.insertBefore(forward(problem.admin_url), box.querySelector(":scope > .buttons"));
+  return box;
+}
+
+/** A page to be sent on to whoever administers Microsoft 365; it needs no account in Quick3. */
+function forward(address) {
+  const select = (event) => event.currentTarget.select();
+  const field = element("input", { type: "text", readonly: true, value: address, "aria-label": "Lenke til IT-ansvarlig", onfocus: select });
+  const onclick = (event) => copied(field, event.currentTarget);
+  const copy = element("button", { type: "button", "aria-live": "polite", onclick }, "Kopier lenken");
+  return element(
+    "div",
+    { class: "forward" },
+    element("p", {}, "Send denne lenken til IT-ansvarlig. Den viser hva som mangler, og virker i 14 dager uten innlogging."),
+    element("div", { class: "together" }, field, copy),
+    element("p", {}, element("a", { href: address, target: "_blank", rel: "noopener" }, "Er du selv IT-ansvarlig? Åpne siden")),
+  );
+}
+
+async function copied(field, button) {
+  try {
+    await navigator.clipboard.writeText(field.value);
+    button.textContent = "Lenken er kopiert";
+  } catch {
+    field.select(); // the browser did not let us: the user can
+  }
+}
+
 const ADDRESS = /https:\/\/[^\s<>"]+[^\s<>".,;:)]/;
 /** `so` or a PowerShell line: Set-CASMailbox -Identity kari@firma.no -SmtpClientAuthenticationDisabled $false */
 const COMMAND = /`[^`]+`|[A-Z][a-z]+-[A-Z]\w+(?: -[A-Z]\w+(?: (?:'[^']*'|[^\s–-]\S*))?)+/;
@@ -27,10 +58,16 @@ const COMMAND = /`[^`]+`|[A-Z][a-z]+-[A-Z]\w+(?: -[A-Z]\w+(?: (?:'[^']*'|[^\s–
 /** Text with its web addresses as links and its commands as code to copy. */
 function linked(text) {
   return text.split(new RegExp(`(${ADDRESS.source}|${COMMAND.source})`)).map((part) => {
-    if (part.startsWith("https://")) return element("a", { href: part, target: "_blank", rel: "noopener" }, part);
+    if (part.startsWith("https://")) return element("a", { href: part, target: "_blank", rel: "noopener" }, shortened(part));
     if (COMMAND.test(part)) return element("code", {}, part.replaceAll("`", ""));
     return part;
   });
+}
+
+/** A long address is shown as far as a person reads it; the link leads to all of it. */
+function shortened(address) {
+  const { host, pathname } = new URL(address);
+  return address.length > 80 ? `${host}${pathname}` : address;
 }
 
 /** Show *error* in *form*; the first field at fault, or the box, takes the focus. */
