@@ -230,9 +230,7 @@ class Connecting:
         if admin_link.matter_for_admin(error.guidance.code):
             found = Obstacle(error.guidance.code, dict(error.values), now)
         try:
-            self.accounts.note_refusal(
-                error.account.id, found, generation=error.ticket.generation
-            )
+            self.accounts.note_refusal(error.account.id, found, generation=error.ticket.generation)
         except ServiceError as failure:
             _log.warning("refusal of %s not noted: %s", error.account.id, failure.code)
 
