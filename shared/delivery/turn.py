@@ -224,9 +224,17 @@ class Turn:
 
     def _apply(self, entry: Entry, record: Record, failure: Failure) -> datetime | None:
         """Write down what follows from *failure*; return when to come back if all must wait."""
-        now, rests = self._crew.clock(), self._lease.rest.count
-        account, jitter = self._standing.account, self._crew.jitter()
-        judged = verdict.judge(record, account, failure, rests=rests, jitter=jitter, now=now)
+        now, rest, account = self._crew.clock(), self._lease.rest, self._standing.account
+        held = rest.reason == verdict.ACCOUNT
+        judged = verdict.judge(
+            record,
+            account,
+            failure,
+            backoffs=0 if held else rest.count,
+            rechecks=rest.count if held else 0,
+            jitter=self._crew.jitter(),
+            now=now,
+        )
         self._results.add(entry, judged.record, place=judged.place)
         if judged.tenant_pause and account.identity:
             until = now + judged.tenant_pause
@@ -234,11 +242,19 @@ class Turn:
         if judged.obstacle and not self._standing.met(judged.obstacle):
             self._lease.rest = Rest()
             return now  # connected anew meanwhile: come back at once
-        if not judged.stops:
-            return None
+        return self._rest(judged, rest, now) if judged.stops else None
+
+    def _rest(self, judged: verdict.Verdict, before: Rest, now: datetime) -> datetime:
+        """Leave the mailbox alone as *judged*; return until when."""
         self._conversation.close()
         until = judged.rest_until or now + verdict.LONGEST_RECHECK
-        self._lease.rest = Rest(until, judged.reason, rests + (judged.reason != PACED))
+        if judged.reason == PACED:
+            count = before.count
+        elif (judged.reason == verdict.ACCOUNT) is (before.reason == verdict.ACCOUNT):
+            count = before.count + 1
+        else:
+            count = 1
+        self._lease.rest = Rest(until, judged.reason, count)
         return until
 
     def _recover(self, entry: Entry, record: Record) -> None:

@@ -110,25 +110,29 @@ def judge(
     account: Account,
     failure: Failure,
     *,
-    rests: int,
+    backoffs: int,
+    rechecks: int,
     jitter: float,
     now: datetime,
 ) -> Verdict:
-    """Decide what follows from *failure*; after *rests* in a row; *jitter* is around 1."""
+    """Decide what follows from *failure*, after so many rests of a kind in a row.
+
+    *jitter* is around 1.
+    """
     if failure.refused:
         record = replace(record, refused=failure.refused)
     if failure.outcome_unknown:
         record = interrupted(record, now)
-        return Verdict(record=record, reason=BACKOFF, rest_until=now + _delay(rests, jitter))
+        return Verdict(record=record, reason=BACKOFF, rest_until=now + _delay(backoffs, jitter))
     match failure.guidance.disposition:
         case Disposition.FAIL:
             return _failed(record, failure, now)
         case Disposition.HOLD | Disposition.REFRESH:
-            return _held(record, account, failure, rests=rests, now=now)
+            return _held(record, account, failure, rechecks=rechecks, now=now)
         case Disposition.PACE_MAILBOX | Disposition.PACE_TENANT:
             return _paced(record, failure, now)
         case _:
-            return _deferred(record, account, failure, rests=rests, jitter=jitter, now=now)
+            return _deferred(record, account, failure, rests=backoffs, jitter=jitter, now=now)
 
 
 def _failed(record: Record, failure: Failure, now: datetime) -> Verdict:
@@ -138,7 +142,7 @@ def _failed(record: Record, failure: Failure, now: datetime) -> Verdict:
 
 
 def _held(
-    record: Record, account: Account, failure: Failure, *, rests: int, now: datetime
+    record: Record, account: Account, failure: Failure, *, rechecks: int, now: datetime
 ) -> Verdict:
     since = account.obstacle.since if account.obstacle else now
     obstacle = Obstacle(failure.guidance.code, {**failure.values, "stage": failure.phase}, since)
@@ -150,7 +154,7 @@ def _held(
             next_attempt_at=None,
         ),
         reason=ACCOUNT,
-        rest_until=now + recheck_delay(rests) if failure.guidance.recheck else None,
+        rest_until=now + recheck_delay(rechecks) if failure.guidance.recheck else None,
         obstacle=obstacle,
     )
 
