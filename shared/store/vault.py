@@ -1,5 +1,6 @@
 """The vault: refresh tokens and the sealing key, kept as Key Vault secrets and nowhere else."""
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,6 +13,8 @@ from azure.keyvault.secrets import SecretClient, SecretProperties
 from shared.errors import ServiceError
 from shared.sealing import SealingKey
 from shared.secrecy import Secret
+
+_log = logging.getLogger(__name__)
 
 _SEALING_KEY = "sealing-key"
 _REFRESH_TOKEN = "refresh-token-"  # noqa: S105 - the beginning of a name
@@ -147,4 +150,9 @@ def _vault_errors() -> Iterator[None]:
     except ResourceNotFoundError:
         raise
     except AzureError as error:
+        raise ServiceError("vault-unavailable") from error
+    except (
+        ValueError
+    ) as error:  # how the SDK refuses a foreign challenge
+        _log.error("event=vault_challenge_refused reason=%r", str(error))
         raise ServiceError("vault-unavailable") from error

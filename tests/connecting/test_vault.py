@@ -3,6 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from azure.identity import ManagedIdentityCredential
 
 from local.standins.key_vault import KeyVault
 from shared.errors import ServiceError
@@ -76,3 +77,15 @@ def test_a_hiccup_is_retried(vault: Vault, key_vault: KeyVault) -> None:
 
 def test_an_empty_vault_is_healthy(vault: Vault) -> None:
     assert vault.is_healthy()
+
+
+def test_a_challenge_of_another_domain_is_a_failure_of_the_vault(
+    key_vault: KeyVault, credential: ManagedIdentityCredential
+) -> None:
+    """The SDK answers it with a ValueError: no token may go where the vault's domain is not."""
+    elsewhere = Vault(key_vault.url.replace("127.0.0.1", "localhost"), credential)
+
+    with pytest.raises(ServiceError, match="vault-unavailable"):
+        elsewhere.get_refresh_token(ACCOUNT)
+
+    elsewhere.close()
