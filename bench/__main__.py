@@ -11,6 +11,7 @@ from bench.result import Options, Result
 SECTIONS = {
     "submission": "bench.submission",
     "mailboxes": "bench.mailboxes",
+    "cold": "bench.cold",
 }
 """Each module's ``run(options)`` returns a Result; the order is the report's."""
 

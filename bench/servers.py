@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import trustme
 
@@ -27,7 +28,7 @@ class Server:
     """A running server; *counted* is what it reports at its end."""
 
     port: int
-    counted: dict[str, float] = field(default_factory=dict)
+    counted: dict[str, Any] = field(default_factory=dict)
 
 
 @contextmanager

@@ -14,6 +14,7 @@ import sys
 import threading
 import time
 from base64 import b64decode
+from collections import deque
 
 PLAIN = (
     b"250-sink.test Hello\r\n250-SIZE 157286400\r\n250-PIPELINING\r\n250-DSN\r\n"
@@ -36,6 +37,7 @@ class Sink:
         self.connections = 0
         self.resumed = 0
         self.early = 0
+        self.moments: deque[dict[str, float]] = deque(maxlen=100)
 
     def serve(self, listener: socket.socket) -> None:
         while True:
@@ -47,6 +49,8 @@ class Sink:
 
     def converse(self, sock: socket.socket) -> None:
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        moments = {"connected": time.monotonic()}
+        self.moments.append(moments)
         with contextlib.suppress(OSError, ConnectionError), sock:
             with self.lock:
                 self.connections += 1
@@ -62,7 +66,8 @@ class Sink:
                 self.expect(secure, b"EHLO")
                 self.say(secure, SECURE)
                 self.authenticate(secure)
-                self.receive(secure)
+                moments["authenticated"] = time.monotonic()
+                self.receive(secure, moments)
 
     def say(self, sock: socket.socket, replies: bytes) -> None:
         if self.delay:
@@ -90,10 +95,12 @@ class Sink:
             raise ConnectionError("not XOAUTH2")
         self.say(sock, b"235 2.7.0 Authentication successful\r\n")
 
-    def receive(self, sock: socket.socket) -> None:
+    def receive(self, sock: socket.socket, moments: dict[str, float]) -> None:
         messages, octets = 0, 0
         try:
             for count in self.messages_of(sock):
+                if not messages:
+                    moments["received"] = time.monotonic()
                 messages += 1
                 octets += count
         finally:
@@ -177,6 +184,7 @@ def main() -> None:
                 "connections": sink.connections,
                 "resumed": sink.resumed,
                 "early_content": sink.early,
+                "moments": list(sink.moments),
                 "cpu": usage.ru_utime + usage.ru_stime,
             }
         ),

@@ -2,6 +2,7 @@
 
 import asyncio
 import math
+import time
 from collections import Counter, deque
 from dataclasses import dataclass
 from typing import ClassVar, Self
@@ -26,12 +27,13 @@ HANG_SECONDS = 600
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """One request as it was answered; status 0 when it was not."""
+    """One request as it was answered, *at* by ``time.monotonic``; status 0 when it was not."""
 
     endpoint: str
     method: str
     path: str
     status: int
+    at: float
 
 
 class StandIn(Answer):
@@ -182,7 +184,8 @@ class StandIn(Answer):
         self.down()
 
     def _record(self, endpoint: str, request: Request, status: int) -> None:
-        self.asked.append(Asked(endpoint, request.method, request.path, status))
+        at = time.monotonic()
+        self.asked.append(Asked(endpoint, request.method, request.path, status, at))
         self.counters[endpoint] += 1
         self.counters[f"{endpoint} {status}"] += 1
 
