@@ -44,8 +44,10 @@ def endpoint(handler: Handler) -> Handler:
             instance = _instance()
             _log.exception("event=unexpected instance=%s", instance)
             response = problem(req, ServiceError("internal-error"), instance)
+        varies = response.headers.get("Vary", "Accept-Language")
         for name, value in cors(req).items():
-            response.headers.setdefault(name, value)
+            response.headers[name] = value
+        response.headers["Vary"] = f"{varies}, Origin"
         return response
 
     return answered
@@ -96,7 +98,7 @@ def _instance() -> str:
 
 def cors(req: func.HttpRequest) -> dict[str, str]:
     """Return the CORS headers for an allowed origin, and for no other."""
-    headers = {"Vary": "Origin", "X-Content-Type-Options": "nosniff"}
+    headers = {"X-Content-Type-Options": "nosniff"}
     origin = req.headers.get("Origin", "")
     if origin and origin.lower() in wiring.config().allowed_origins:
         headers["Access-Control-Allow-Origin"] = origin
