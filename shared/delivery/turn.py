@@ -44,11 +44,13 @@ class Turn:
         self._conversation = Conversation(crew.door)
         self._results = Results(lease, crew.messages, crew.events)
         self._ahead = Ahead(self._load, crew.readers)
+        self._aside: datetime | None = None
 
     def run(self) -> bool:
         """Send what is due and give the lease back; False when a wake-up came meanwhile."""
         self._standing.read()
-        back = self._work()
+        self._aside = None
+        back = min(filter(None, (self._work(), self._aside)), default=None)
         now = self._crew.clock()
         self._conversation.come_to_rest()
         if back is not None:
@@ -166,7 +168,7 @@ class Turn:
         if ready is None:
             return None
         record, content = ready
-        slot = self._lease.pace.next_slot(len(record.envelope.rcpt_to), now)
+        slot = self._lease.pace.next_slot(len(record.next_envelope.rcpt_to), now)
         if slot > now:
             self._lease.rest = Rest(slot, PACED, self._lease.rest.count)
             return slot
@@ -208,7 +210,7 @@ class Turn:
         if not self._lease.is_safe(self._crew.clock()):
             raise LeaseLostError(self._lease.account)
         try:
-            accepted = self._conversation.submit(record.envelope, content, then)
+            accepted = self._conversation.submit(record.next_envelope, content, then)
         except SubmissionError as error:
             return self._apply(entry, record, self._crew.door.failure(error))
         self._sent(entry, record, accepted)
@@ -217,10 +219,23 @@ class Turn:
     def _sent(self, entry: Entry, record: Record, accepted: Accepted) -> None:
         refused = tuple((one.address, one.reply) for one in accepted.refused)
         self._lease.rest = Rest()
-        after = verdict.sent(record, accepted.reply, refused, self._crew.clock())
-        self._results.add(entry, after)
+        judged = verdict.accepted(
+            record,
+            self._standing.account,
+            accepted.reply,
+            refused,
+            jitter=self._crew.jitter(),
+            now=self._crew.clock(),
+        )
+        self._put(entry, judged)
         if self._standing.probing:
             self._standing.cleared()
+
+    def _put(self, entry: Entry, judged: verdict.Verdict) -> None:
+        """Keep pending what was judged, and remember when a message that makes way is due."""
+        self._results.add(entry, judged.record, place=judged.place)
+        if judged.place:
+            self._aside = min(judged.place, self._aside or judged.place)
 
     def _apply(self, entry: Entry, record: Record, failure: Failure) -> datetime | None:
         """Write down what follows from *failure*; return when to come back if all must wait."""
@@ -235,7 +250,7 @@ class Turn:
             jitter=self._crew.jitter(),
             now=now,
         )
-        self._results.add(entry, judged.record, place=judged.place)
+        self._put(entry, judged)
         if judged.tenant_pause and account.identity:
             until = now + judged.tenant_pause
             self._crew.tenants.pause(account.identity.tenant_id, until, failure.guidance.code)
@@ -290,6 +305,6 @@ class Turn:
             return None
         if now >= verdict.expiry(record, self._standing.account, held=True):
             return None
-        if self._lease.pace.next_slot(len(record.envelope.rcpt_to), now) > now:
+        if self._lease.pace.next_slot(len(record.next_envelope.rcpt_to), now) > now:
             return None
-        return record.id, record.envelope
+        return record.id, record.next_envelope

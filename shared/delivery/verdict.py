@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 
 from shared.accounts.account import Account, Obstacle
 from shared.delivery.failure import Failure
-from shared.guidance import Disposition
+from shared.guidance import Disposition, for_reply
 from shared.messages.record import Attempt, MessageStatus, Outcome, Record, Trouble
 from shared.microsoft.smtp import Reply
 
@@ -24,8 +24,13 @@ LONGEST_RECHECK = timedelta(hours=6)
 TURNS_AT_THE_HEAD = 5
 """So many times a message is deferred in its place; then others may pass it."""
 
+_LATER = (Disposition.RETRY, Disposition.PACE_MAILBOX, Disposition.PACE_TENANT)
+
 BACKOFF = "backoff"
 ACCOUNT = "account"
+
+type Refusals = tuple[tuple[str, Reply], ...]
+"""Recipients with the replies that refused them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,20 +53,54 @@ class Verdict:
         return bool(self.reason)
 
 
-def sent(
-    record: Record, reply: Reply, refused: tuple[tuple[str, Reply], ...], now: datetime
-) -> Record:
-    """Return the record of a message that the server took (250 to the content)."""
+def accepted(
+    record: Record,
+    account: Account,
+    reply: Reply,
+    refused: Refusals,
+    *,
+    jitter: float,
+    now: datetime,
+) -> Verdict:
+    """Decide what follows when the server took the message (250 to the content).
+
+    Recipients whom it *refused* for now are served by a later submission of the same message;
+    until then others may pass. Whom it refuses for good, or until the time is up, goes without.
+    """
+    whole = _sent(record, reply, refused, now)
+    later = {address: pause for address, one in refused if (pause := _pause(one)) is not None}
+    until = now + max(_delay(_own_turns(record.attempts), jitter), *later.values(), timedelta())
+    if not later or until >= expiry(record, account, held=False):
+        return Verdict(record=whole)
+    partly = replace(whole, status=MessageStatus.QUEUED, left=tuple(later), next_attempt_at=until)
+    return Verdict(record=partly, place=until)
+
+
+def _sent(record: Record, reply: Reply, refused: Refusals, now: datetime) -> Record:
+    served = set(record.next_envelope.rcpt_to) - {address for address, _ in refused}
+    known = tuple(one for one in record.refused if one[0] not in served)
     attempt = Attempt(now, Outcome.SENT, "content", reply)
     return replace(
         record,
         status=MessageStatus.SENT,
-        sent_at=now,
+        sent_at=record.sent_at or now,
         next_attempt_at=None,
         attempts=record.with_attempt(attempt),
-        refused=refused,
+        refused=_updated(known, refused),
+        left=None,
         trouble=None,
     )
+
+
+def _updated(known: Refusals, news: Refusals) -> Refusals:
+    """Return the latest reply to each recipient that was refused."""
+    return tuple((dict(known) | dict(news)).items())
+
+
+def _pause(reply: Reply) -> timedelta | None:
+    """Return how long a recipient so refused must wait at least, or None if it is for good."""
+    row = for_reply("rcpt", reply.code, reply.enhanced, reply.text)
+    return (row.pause or timedelta()) if row.disposition in _LATER else None
 
 
 def started(record: Record) -> Record:
@@ -70,7 +109,12 @@ def started(record: Record) -> Record:
 
 
 def given_up(record: Record, code: str, values: Mapping[str, str]) -> Record:
-    """Return the record of a message that is not tried any more."""
+    """Return the record of a message that is not tried any more.
+
+    One that some recipients have is sent: ``refused`` says who goes without.
+    """
+    if record.is_partly_sent:
+        return replace(record, status=MessageStatus.SENT, next_attempt_at=None, left=None)
     return replace(
         record,
         status=MessageStatus.FAILED,
@@ -120,7 +164,7 @@ def judge(
     *jitter* is around 1.
     """
     if failure.refused:
-        record = replace(record, refused=failure.refused)
+        record = replace(record, refused=_updated(record.refused, failure.refused))
     if failure.outcome_unknown:
         record = interrupted(record, now)
         return Verdict(record=record, reason=BACKOFF, rest_until=now + _delay(backoffs, jitter))
@@ -138,6 +182,9 @@ def judge(
 def _failed(record: Record, failure: Failure, now: datetime) -> Verdict:
     attempts = _attempted(record, failure, Outcome.FAILED, now)
     record = replace(record, attempts=attempts)
+    if record.left and failure.reply and not failure.refused:
+        to_all = tuple((address, failure.reply) for address in record.left)
+        record = replace(record, refused=_updated(record.refused, to_all))
     return Verdict(record=given_up(record, failure.guidance.code, failure.values))
 
 
@@ -186,10 +233,9 @@ def _deferred(
 ) -> Verdict:
     attempts = _attempted(record, failure, Outcome.DEFERRED, now)
     record = replace(record, status=MessageStatus.QUEUED, attempts=attempts)
-    turns = sum(
-        1 for one in attempts if one.outcome is Outcome.DEFERRED and one.phase in OWN_PHASES
-    )
-    aside = failure.phase in OWN_PHASES and turns >= TURNS_AT_THE_HEAD
+    turns = _own_turns(attempts)
+    patient = record.is_partly_sent or turns >= TURNS_AT_THE_HEAD
+    aside = failure.phase in OWN_PHASES and patient
     pause = failure.guidance.pause or timedelta()
     until = now + max(_delay(turns - 1 if aside else rests, jitter), pause)
     ours = failure.guidance.disposition is Disposition.OUTAGE
@@ -208,6 +254,12 @@ OWN_PHASES = frozenset({"mail", "rcpt", "data", "content"})
 def recheck_delay(count: int) -> timedelta:
     """Return how long to wait before looking again whether an obstacle is gone."""
     return min(FIRST_RECHECK * float(2 ** min(count, 10)), LONGEST_RECHECK)
+
+
+def _own_turns(attempts: tuple[Attempt, ...]) -> int:
+    """Return how often a message was tried and something of it, or all, was put off."""
+    put_off = (Outcome.DEFERRED, Outcome.SENT)
+    return sum(1 for one in attempts if one.outcome in put_off and one.phase in OWN_PHASES)
 
 
 def _attempted(

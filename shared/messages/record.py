@@ -1,7 +1,7 @@
 """A message as it is remembered: what was asked, what was tried, and where it stands."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
@@ -69,7 +69,12 @@ class Trouble:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Record:
-    """One message; sizes in bytes, times in UTC."""
+    """One message; sizes in bytes, times in UTC.
+
+    *left* are the recipients still to be served where the server took the message for others and
+    asked to try these again; None as long as nobody was served. *refused* are those who will not
+    get it, and those of *left* with the latest reply.
+    """
 
     id: str
     account_id: str
@@ -88,6 +93,17 @@ class Record:
     attempts: tuple[Attempt, ...] = ()
     refused: tuple[tuple[str, Reply], ...] = ()
     trouble: Trouble | None = None
+    left: tuple[str, ...] | None = None
+
+    @property
+    def is_partly_sent(self) -> bool:
+        """Tell whether some recipients have the message and others are still to be served."""
+        return self.left is not None
+
+    @property
+    def next_envelope(self) -> Envelope:
+        """Return the envelope of the next submission: whoever is still to be served."""
+        return self.envelope if self.left is None else replace(self.envelope, rcpt_to=self.left)
 
     @property
     def size(self) -> int:

@@ -16,11 +16,12 @@ _FINISHED = (MessageStatus.SENT, MessageStatus.CANCELLED)
 def cancel(record: Record) -> Record:
     """Take a waiting message back; cancelling twice is no fault.
 
-    Raises ServiceError("not-cancellable") when it is being sent or has come to its end.
+    Raises ServiceError("not-cancellable") when it is being sent, some recipients have it, or it
+    has come to its end.
     """
     if record.status is MessageStatus.CANCELLED:
         return record
-    if record.status is not MessageStatus.QUEUED:
+    if record.status is not MessageStatus.QUEUED or record.is_partly_sent:
         raise ServiceError("not-cancellable", status=record.status.value)
     return replace(record, status=MessageStatus.CANCELLED, next_attempt_at=None, trouble=None)
 
@@ -53,7 +54,14 @@ def resolve(as_: str, now: datetime) -> Settlement:
         if as_ == "resend":
             return _queued_again(record, now)
         moment = record.attempts[-1].at if record.attempts else now
-        return replace(record, status=MessageStatus.SENT, sent_at=moment, trouble=None)
+        return replace(
+            record,
+            status=MessageStatus.SENT,
+            sent_at=record.sent_at or moment,
+            refused=tuple(one for one in record.refused if one[0] not in (record.left or ())),
+            left=None,
+            trouble=None,
+        )
 
     return settle
 

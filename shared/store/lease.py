@@ -103,7 +103,7 @@ class Lease:
             Write(Kind.MERGE, message_key(record.id), progress_properties(record)),
         ]
         pace = self.pace.copy()
-        self.pace.count(len(record.envelope.rcpt_to), now)
+        self.pace.count(len(record.next_envelope.rcpt_to), now)
         with self._lock:
             try:
                 self._commit([*self._pending, *starting], now)

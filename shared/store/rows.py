@@ -163,6 +163,7 @@ def progress_properties(record: Record) -> Entity:
             for one in record.attempts
         ],
         "refused": [[address, _reply_list(reply)] for address, reply in record.refused],
+        "left": record.left,
         "trouble": [record.trouble.code, dict(record.trouble.values)] if record.trouble else None,
     }
     return {"status": record.status.value, **pack("progress", _json(progress).encode())}
@@ -199,6 +200,7 @@ def record_of(entity: Mapping[str, Any]) -> Record:
         ),
         refused=tuple((address, Reply(*reply)) for address, reply in progress["refused"] if reply),
         trouble=Trouble(trouble[0], trouble[1]) if trouble else None,
+        left=None if (left := progress.get("left")) is None else tuple(left),
     )
 
 

@@ -181,3 +181,9 @@ class PostOffice:
             for one in self.stack.exchange.delivered
             if one.mail_from == account.address
         ]
+
+    def copies(self, account: Account) -> list[tuple[str, str]]:
+        """Who got what of what Exchange took from *account*: subject and recipient, in order."""
+        mine = [one for one in self.stack.exchange.delivered if one.mail_from == account.address]
+        pairs = zip(self.subjects(account), mine, strict=True)
+        return [(subject, to) for subject, one in pairs for to in one.rcpt_to]

@@ -129,3 +129,23 @@ def test_two_drains_at_once_send_each_message_once(office: PostOffice) -> None:
 
     assert office.subjects(account) == [f"nr {n}" for n in range(10)]
     assert office.stack.exchange.duplicates() == {}
+
+
+def test_a_message_refused_five_times_makes_way_and_is_woken_for(office: PostOffice) -> None:
+    account = office.open_account()
+    first, second = office.post(account, "nr 0"), office.post(account, "nr 1")
+    office.stack.exchange.reply_next("mail", "451 4.3.2 Temporary server error", times=5)
+    for _ in range(4):
+        office.drain(account)
+        assert office.subjects(account) == []
+        office.clock.turn(minutes=2)
+    office.woken.clear()
+
+    office.drain(account)
+
+    assert office.record(second).status is MessageStatus.SENT
+    assert office.record(first).status is MessageStatus.QUEUED
+    assert [at for _, at in office.woken] == [office.record(first).next_attempt_at]
+    office.clock.turn(minutes=2)
+    office.drain(account)
+    assert office.subjects(account) == ["nr 1", "nr 0"]

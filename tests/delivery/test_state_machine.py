@@ -32,6 +32,7 @@ REPLIES = [
     "421 4.3.2 Service not available",
 ]
 DROPS = ["connect", "auth", "mail", "rcpt", "data", "content-end-before-store"]
+PAIR = ["ola@kunde.no", "siri@kunde.no"]
 LOST = ["content-end-after-store"]
 ENDS = {MessageStatus.SENT, MessageStatus.FAILED, MessageStatus.CANCELLED}
 
@@ -55,7 +56,7 @@ class Mailbox(RuleBasedStateMachine):
     @rule(uncertain=st.sampled_from(["hold", "resend"]))
     def post(self, uncertain: str) -> None:
         subject = f"nr {len(self.records)}"
-        record = self.office.post(self.account, subject, on_uncertain=uncertain)
+        record = self.office.post(self.account, subject, to=PAIR, on_uncertain=uncertain)
         self.records.append(record)
         if uncertain == "resend":
             self.resent.add(subject)
@@ -77,6 +78,10 @@ class Mailbox(RuleBasedStateMachine):
     @rule(reply=st.sampled_from(REPLIES), stage=st.sampled_from(["mail", "content"]))
     def refuse_next(self, reply: str, stage: str) -> None:
         self.stack.exchange.reply_next(stage, reply)
+
+    @rule()
+    def refuse_a_recipient_for_now(self) -> None:
+        self.stack.exchange.reply_next("rcpt", "452 4.5.3 Too many recipients")
 
     @rule(stage=st.sampled_from(DROPS + LOST))
     def drop_next(self, stage: str) -> None:
@@ -121,18 +126,19 @@ class Mailbox(RuleBasedStateMachine):
 
     @invariant()
     def nothing_is_sent_twice_unasked(self) -> None:
-        sent = self.office.subjects(self.account)
-        assert not {one for one in sent if sent.count(one) > 1} - self.resent
+        sent = self.office.copies(self.account)
+        assert not {one[0] for one in sent if sent.count(one) > 1} - self.resent
 
     @invariant()
     def what_is_sent_was_delivered(self) -> None:
-        sent = set(self.office.subjects(self.account))
+        sent = set(self.office.copies(self.account))
         for record in map(self.now, self.records):
+            refused = {address for address, _ in record.refused}
             resolved = record.attempts and record.attempts[-1].outcome == "uncertain"
             if record.status is MessageStatus.SENT and not resolved:
-                assert record.subject in sent
+                assert {(record.subject, to) for to in PAIR if to not in refused} <= sent
             if record.status is MessageStatus.CANCELLED and not record.attempts:
-                assert record.subject not in sent
+                assert not {(record.subject, to) for to in PAIR} & sent
 
     @invariant()
     def what_waits_is_in_the_outbox_and_nothing_else_is(self) -> None:
