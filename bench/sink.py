@@ -15,6 +15,8 @@ import threading
 import time
 from base64 import b64decode
 from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass
 
 PLAIN = (
     b"250-sink.test Hello\r\n250-SIZE 157286400\r\n250-PIPELINING\r\n250-DSN\r\n"
@@ -23,6 +25,14 @@ PLAIN = (
 )
 SECURE = PLAIN.replace(b"STARTTLS", b"AUTH LOGIN XOAUTH2")
 END = b"\r\n.\r\n"
+REPLIES = {
+    b"MAIL": b"250 2.1.0 Sender OK\r\n",
+    b"RCPT": b"250 2.1.5 Recipient OK\r\n",
+    b"DATA": b"354 Start mail input; end with <CRLF>.<CRLF>\r\n",
+    b"RSET": b"250 2.0.0 Resetting\r\n",
+    b"NOOP": b"250 2.0.0 OK\r\n",
+}
+ACCEPTED = b"250 2.0.0 OK <id@sink.test> [Hostname=SINK.TEST]\r\n"
 
 
 class Sink:
@@ -108,57 +118,67 @@ class Sink:
                 self.messages += messages
                 self.octets += octets
 
-    def messages_of(self, sock: socket.socket):  # type: ignore[no-untyped-def] # noqa: ANN201, C901, PLR0912, PLR0915
+    def messages_of(self, sock: socket.socket) -> Iterator[int]:
         """Yield the size of each message; the loop that everything is measured against."""
-        buffer, replies, size, within = b"", [], 0, False
-        recv, delay = sock.recv, self.delay
-        while True:
-            octets = recv(65536)
-            if not octets:
-                return
+        buffer, size, within = b"", 0, False
+        known: dict[bytes, Answer] = {}  # what was said before is answered as before
+        while octets := sock.recv(16384):
             buffer = buffer + octets if buffer else octets
-            while True:
-                if within:
-                    if size == 0 and buffer.startswith(b".\r\n"):
-                        end, after = 0, 3
-                    else:
-                        end = buffer.find(END)
-                        after = end + 5
-                    if end < 0:  # keep what may be the beginning of the end
-                        size += len(buffer) - 4 if len(buffer) > 4 else 0
-                        buffer = buffer[-4:]
-                        break
-                    yield size + end
-                    buffer, size, within = buffer[after:], 0, False
-                    replies.append(b"250 2.0.0 OK <id@sink.test> [Hostname=SINK.TEST]\r\n")
+            replies = b""
+            if within:
+                end = end_of_content(buffer)
+                if end < 0:  # keep what may be the beginning of the end
+                    size += max(0, len(buffer) - 4)
+                    buffer = buffer[-4:]
                     continue
-                line, found, rest = buffer.partition(b"\r\n")
-                if not found:
-                    break
-                buffer = rest
-                verb = line[:4].upper()
-                if verb == b"RCPT":
-                    replies.append(b"250 2.1.5 Recipient OK\r\n")
-                elif verb == b"MAIL":
-                    replies.append(b"250 2.1.0 Sender OK\r\n")
-                elif verb == b"DATA":
-                    replies.append(b"354 Start mail input; end with <CRLF>.<CRLF>\r\n")
-                    within = True
-                    if buffer:
-                        self.early += 1
-                        return
-                elif verb == b"RSET":
-                    replies.append(b"250 2.0.0 Resetting\r\n")
-                elif verb == b"NOOP":
-                    replies.append(b"250 2.0.0 OK\r\n")
-                else:
-                    sock.sendall(b"221 2.0.0 Service closing transmission channel\r\n")
-                    return
+                yield size + end
+                buffer, size, within = buffer[end + 5 :], 0, False
+                replies = ACCEPTED
+            if buffer:
+                answer = known.get(buffer) or answer_commands(buffer)
+                known[buffer] = answer
+                replies += answer.replies
+                buffer, within = answer.rest, answer.within
             if replies:
-                if delay:
-                    time.sleep(delay)
-                sock.sendall(b"".join(replies))
-                replies.clear()
+                self.say(sock, replies)
+            if within and buffer:
+                self.early += 1
+                return
+            if replies.startswith(b"221"):
+                return
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The *replies* to some commands, the *rest* that is no whole line, content to come or not."""
+
+    replies: bytes
+    rest: bytes
+    within: bool
+
+
+def answer_commands(octets: bytes) -> Answer:
+    """Answer all commands there are, up to the one that content follows."""
+    replies = b""
+    while b"\r\n" in octets:
+        line, _, octets = octets.partition(b"\r\n")
+        verb = line[:4].upper()
+        replies += REPLIES.get(verb, b"221 2.0.0 Service closing transmission channel\r\n")
+        if verb == b"DATA":
+            return Answer(replies, octets, within=True)
+    return Answer(replies, octets, within=False)
+
+
+def end_of_content(octets: bytes) -> int:
+    """Return where the content ends, or -1; a dot is looked for from behind, as that is fast.
+
+    There is one end at most: nobody may send a second content before the first has its reply.
+    """
+    dot = len(octets)
+    while (dot := octets.rfind(b".", 0, dot)) >= 2:
+        if octets[dot - 2 : dot + 3] == END:
+            return dot - 2
+    return -1
 
 
 def main() -> None:

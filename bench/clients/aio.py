@@ -29,7 +29,7 @@ async def mailboxes(job: Job) -> None:
                 await client.sendmail(USER, [TO], content)
             client.close()
 
-    clock = Clock()
+    clock = Clock(job)
     asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(job.at_once))
     await asyncio.gather(*(work() for _ in range(job.at_once)))
     clock.report(job.mailboxes * job.messages)
@@ -41,12 +41,12 @@ async def main() -> None:
         await mailboxes(job)
         return
     content = job.content
-    clock = Clock()
+    clock = Clock(job)
     client = await connect(job, ssl.create_default_context(cafile=job.ca))
     for _ in range(job.warm_up):
         await client.sendmail(USER, [TO], content)
     if kind != "cold":
-        clock = Clock()
+        clock = Clock(job)
     for _ in range(job.messages):
         await client.sendmail(USER, [TO], content)
     clock.report(job.messages)

@@ -84,7 +84,7 @@ def main() -> None:
         mailboxes(job)
         return
     content = job.content
-    clock = Clock()
+    clock = Clock(job)
     sock = connect(job.port, ssl.create_default_context(cafile=job.ca))
     if kind == "cold":
         submit(sock, content, job.messages, chained=False)
@@ -94,7 +94,7 @@ def main() -> None:
         measure(
             lambda: submit(sock, content, job.warm_up, chained=chained),
             lambda: submit(sock, content, job.messages, chained=chained),
-            job.messages,
+            job,
         )
     sock.close()
 

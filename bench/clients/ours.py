@@ -92,7 +92,7 @@ def main() -> None:
         mailboxes(job)
         return
     content = job.content
-    clock = Clock()
+    clock = Clock(job)
     server = Server(HOST, job.port, ssl.create_default_context(cafile=job.ca))
     session = server.open(USER, Secret(TOKEN))
     if kind == "cold":
@@ -103,7 +103,7 @@ def main() -> None:
         measure(
             lambda: submit(session, content, job.warm_up, chained=chained),
             lambda: submit(session, content, job.messages, chained=chained),
-            job.messages,
+            job,
         )
     session.close()
 

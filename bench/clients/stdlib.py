@@ -62,7 +62,7 @@ def main() -> None:
         mailboxes(job)
         return
     content = job.content
-    clock = Clock()
+    clock = Clock(job)
     if kind == "relay":
         client = connect_relay(job)
     else:
@@ -74,7 +74,7 @@ def main() -> None:
         measure(
             lambda: submit(client, content, job.warm_up),
             lambda: submit(client, content, job.messages),
-            job.messages,
+            job,
         )
     client.close()
 
