@@ -9,14 +9,12 @@ import logging
 import os
 import secrets
 import ssl
-import time
 from collections.abc import Callable
 from concurrent.futures import Executor, ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from shared.config import Config
-from shared.errors import ServiceError
 
 if TYPE_CHECKING:
     from azure.core.credentials import TokenCredential
@@ -43,7 +41,6 @@ if TYPE_CHECKING:
     from shared.store.agenda import Agenda
     from shared.store.content import Contents
     from shared.store.customers import Customers
-    from shared.store.endpoint import Endpoint
     from shared.store.leases import Leases
     from shared.store.messages import Messages
     from shared.store.table import Table
@@ -104,37 +101,20 @@ def _managed_identity(client_id: str) -> "TokenCredential":
     return ManagedIdentityCredential(client_id=client_id)
 
 
-@functools.cache
-def _storage(kind: str, version: str) -> "Endpoint":
-    """Return the account's ``table`` or ``queue`` service."""
-    from shared.store.access import Bearer, SharedKey, url_in
-    from shared.store.endpoint import Endpoint
-
-    storage = config().storage
-    if storage.connection_string:
-        key = SharedKey.of(storage.connection_string)
-        authorize = key.for_tables if kind == "table" else key.for_queues
-        url = url_in(storage.connection_string, kind)
-        return Endpoint(url, authorize, version=version, tls=tls)
-    url = storage.table_url if kind == "table" else storage.queue_url
-    return Endpoint(url, Bearer(_storage_token, time.time), version=version, tls=tls)
+def _storage_options() -> dict[str, Any]:
+    """Return how patiently Storage is asked: a failing request ends before a caller gives up."""
+    return {
+        "connection_timeout": CONNECT_SECONDS,
+        "read_timeout": READ_SECONDS,
+        "retry_total": 4,
+        "retry_backoff_factor": 0.3,
+        "retry_backoff_max": 4,
+        "logging_enable": False,
+    }
 
 
-def _storage_token() -> "tuple[Secret, float]":
-    from azure.core.exceptions import AzureError
-
-    from shared.secrecy import Secret
-
-    credential = _managed_identity(config().storage.client_id)
-    try:
-        token = credential.get_token("https://storage.azure.com/.default")
-    except AzureError as error:
-        raise ServiceError("storage-unavailable", retry_after=5) from error
-    return Secret(token.token), token.expires_on
-
-
-def _blob_options() -> dict[str, Any]:
-    """Return how patiently blobs are asked for: it ends before a caller gives up."""
+def _blob_and_queue_options() -> dict[str, Any]:
+    """Return the same patience in the words of the other two clients."""
     return {
         "connection_timeout": CONNECT_SECONDS,
         "read_timeout": READ_SECONDS,
@@ -146,9 +126,18 @@ def _blob_options() -> dict[str, Any]:
 
 @functools.cache
 def _table(name: str) -> "Table":
-    from shared.store.table import VERSION, Table
+    from azure.data.tables import TableClient
 
-    return Table(_storage("table", VERSION), name)
+    from shared.store.table import Table
+
+    storage = config().storage
+    if storage.connection_string:
+        text = storage.connection_string.reveal()
+        return Table(
+            TableClient.from_connection_string(text, table_name=name, **_storage_options())
+        )
+    credential = _managed_identity(storage.client_id)
+    return Table(TableClient(storage.table_url, name, credential=credential, **_storage_options()))
 
 
 @functools.cache
@@ -159,7 +148,7 @@ def contents() -> "Contents":
     from shared.store.content import Contents
 
     storage = config().storage
-    options = _blob_options()
+    options = _blob_and_queue_options()
     if storage.connection_string:
         text = storage.connection_string.reveal()
         return Contents(ContainerClient.from_connection_string(text, "content", **options))
@@ -170,9 +159,21 @@ def contents() -> "Contents":
 @functools.cache
 def wakeups() -> "Wakeups":
     """Return the queue of wake-ups."""
-    from shared.store.wakeups import VERSION, Wakeups
+    from azure.storage.queue import QueueClient
 
-    return Wakeups(_storage("queue", VERSION), queue="wakeups", poison="wakeups-poison")
+    from shared.store.wakeups import Wakeups
+
+    storage = config().storage
+    options = _blob_and_queue_options()
+
+    def queue(name: str) -> QueueClient:
+        if storage.connection_string:
+            text = storage.connection_string.reveal()
+            return QueueClient.from_connection_string(text, name, **options)
+        credential = _managed_identity(storage.client_id)
+        return QueueClient(storage.queue_url, name, credential=credential, **options)
+
+    return Wakeups(queue("wakeups"), queue("wakeups-poison"))
 
 
 @functools.cache
