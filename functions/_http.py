@@ -4,18 +4,18 @@ import functools
 import json
 import logging
 import re
-import uuid
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import azure.functions as func
 
 from shared import wiring
-from shared.caller import Caller
 from shared.errors import Fault, ServiceError
-from shared.guidance import problem_document
 from shared.language import preferred_language
-from shared.pages.visit import Answer
+
+if TYPE_CHECKING:
+    from shared.caller import Caller
+    from shared.pages.visit import Answer
 
 PROBLEM = "application/problem+json"
 LARGEST_BODY = 36 * 1024 * 1024
@@ -57,6 +57,8 @@ def problem(
     req: func.HttpRequest, error: ServiceError, instance: str | None = None
 ) -> func.HttpResponse:
     """Return *error* as a problem document in the language of the request."""
+    from shared.guidance import problem_document
+
     instance = instance or _instance()
     document = problem_document(
         error.code,
@@ -93,6 +95,8 @@ def _challenge(error: ServiceError) -> str:
 
 
 def _instance() -> str:
+    import uuid
+
     return f"urn:uuid:{uuid.uuid4()}"
 
 
@@ -116,7 +120,7 @@ def preflight(req: func.HttpRequest) -> func.HttpResponse:
     return response
 
 
-def caller(req: func.HttpRequest, scope: str) -> Caller:
+def caller(req: func.HttpRequest, scope: str) -> "Caller":
     """Return who calls; raises ServiceError when the token is wrong or lacks *scope*."""
     found = wiring.callers().verify(req.headers.get("Authorization"))
     if scope not in found.scopes:
@@ -142,7 +146,7 @@ def json_body(req: func.HttpRequest) -> object:
 
     Raises ServiceError ``body-too-large``, ``unsupported-media-type`` or ``malformed-json``.
     """
-    from shared.strict_json import parse  # noqa: PLC0415 - only where a body is expected
+    from shared.strict_json import parse
 
     octets = body(req, limit=SMALL_BODY)
     if media_type(req) != "application/json":
@@ -179,7 +183,7 @@ def json_response(
     return response
 
 
-def page_response(answer: Answer) -> func.HttpResponse:
+def page_response(answer: "Answer") -> func.HttpResponse:
     """Translate a page; a header whose name comes twice keeps both values."""
     response = func.HttpResponse(answer.body, status_code=answer.status)
     for name, value in answer.headers:
@@ -195,7 +199,7 @@ def page_of(req: func.HttpRequest) -> tuple[int, str]:
 
     Raises ServiceError("invalid-query") with every fault.
     """
-    from shared.identifiers import is_identifier  # noqa: PLC0415
+    from shared.identifiers import is_identifier
 
     faults = [
         Fault(name, "is not a parameter of this request")

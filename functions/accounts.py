@@ -1,5 +1,7 @@
 """HTTP triggers: opening, listing, reading, changing, connecting and closing accounts."""
 
+from typing import TYPE_CHECKING
+
 import azure.functions as func
 
 from functions._http import (
@@ -12,10 +14,11 @@ from functions._http import (
     no_body,
     page_of,
 )
-from functions._views import account_view, check_view, timestamp
 from shared import wiring
-from shared.accounts.account import Account, AccountStatus
-from shared.caller import Caller
+
+if TYPE_CHECKING:
+    from shared.accounts.account import Account
+    from shared.caller import Caller
 
 blueprint = func.Blueprint()
 SCOPE = "mail.accounts"
@@ -26,6 +29,8 @@ SCOPE = "mail.accounts"
 @endpoint
 def create_account(req: func.HttpRequest) -> func.HttpResponse:
     """Open an account; the answer says where the mailbox's owner connects it."""
+    from functions._views import account_view
+
     asker = caller(req, SCOPE)
     account = wiring.register().draft(asker.customer, json_body(req), wiring.now())
     connect = _connect(account, asker)  # before the account is kept: it needs the vault
@@ -65,6 +70,8 @@ def read_account(req: func.HttpRequest) -> func.HttpResponse:
 @endpoint
 def change_account(req: func.HttpRequest) -> func.HttpResponse:
     """Change an account; another username asks for a new connect."""
+    from shared.accounts.account import AccountStatus
+
     asker, before = _found(req)
     account = wiring.register().change(asker.customer, before.id, json_body(req), wiring.now())
     renewed = account.generation != before.generation and account.status is AccountStatus.PENDING
@@ -106,6 +113,8 @@ def connect_account(req: func.HttpRequest) -> func.HttpResponse:
 @endpoint
 def verify_account(req: func.HttpRequest) -> func.HttpResponse:
     """Run the connect checks, without a mail."""
+    from functions._views import check_view
+
     _, account = _found(req)
     no_body(req)
     arrival = wiring.connecting().check(account, wiring.now())
@@ -113,17 +122,21 @@ def verify_account(req: func.HttpRequest) -> func.HttpResponse:
     return json_response({"ok": all(one["status"] != "fail" for one in checks), "checks": checks})
 
 
-def _found(req: func.HttpRequest) -> tuple[Caller, Account]:
+def _found(req: func.HttpRequest) -> "tuple[Caller, Account]":
     asker = caller(req, SCOPE)
     return asker, wiring.register().find(asker.customer, req.route_params["account_id"])
 
 
-def _view(account: Account, req: func.HttpRequest) -> Json:
+def _view(account: "Account", req: func.HttpRequest) -> Json:
+    from functions._views import account_view
+
     waiting = wiring.messages().waiting(account.id)
     return account_view(account, waiting=waiting, language=language_of(req))
 
 
-def _connect(account: Account, asker: Caller) -> Json:
+def _connect(account: "Account", asker: "Caller") -> Json:
     """Return where the account is connected and until when; only the caller gets to see it."""
+    from functions._views import timestamp
+
     address, expires_at = wiring.issue_ticket(account, asker)
     return {"connect_url": address.reveal(), "connect_expires_at": timestamp(expires_at)}

@@ -1,6 +1,7 @@
 """HTTP triggers: accepting messages, telling how they stand, and a caller's word on them."""
 
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
 import azure.functions as func
 
@@ -18,14 +19,15 @@ from functions._http import (
     page_of,
     seconds_to_wait,
 )
-from functions._views import is_held, message_view
 from shared import wiring
-from shared.accounts.account import Account
 from shared.errors import Fault, ServiceError
-from shared.messages import settle, test_message
-from shared.messages.accept import Accepted, Key
-from shared.messages.draft import Draft, Sender
-from shared.messages.record import FINAL, Record
+
+if TYPE_CHECKING:
+    from shared.accounts.account import Account
+    from shared.messages.accept import Accepted, Key
+    from shared.messages.draft import Draft, Sender
+    from shared.messages.record import Record
+    from shared.messages.settle import Settlement
 
 blueprint = func.Blueprint()
 SCOPE = "mail.send"
@@ -42,7 +44,7 @@ def send_message(req: func.HttpRequest) -> func.HttpResponse:
     watched = _watched(req)
     wait = seconds_to_wait(req)
 
-    def compose(sender: Sender, message_id: str) -> Draft:
+    def compose(sender: "Sender", message_id: str) -> "Draft":
         return _draft(req, sender, message_id)
 
     accepted = wiring.intake().accept(watched, compose, _key(req), wake_in=_safety(wait))
@@ -56,12 +58,14 @@ def send_message(req: func.HttpRequest) -> func.HttpResponse:
 @endpoint
 def test_account(req: func.HttpRequest) -> func.HttpResponse:
     """Send a test message from the account to its own address, and wait for it."""
+    from shared.messages import test_message
+
     watched = _watched(req)
     no_body(req)
     product = wiring.config().product_name
     language = language_of(req)
 
-    def compose(sender: Sender, message_id: str) -> Draft:
+    def compose(sender: "Sender", message_id: str) -> "Draft":
         return test_message.draft(
             sender, message_id, product=product, language=language, now=wiring.now()
         )
@@ -110,6 +114,8 @@ def read_message(req: func.HttpRequest) -> func.HttpResponse:
 @endpoint
 def cancel_message(req: func.HttpRequest) -> func.HttpResponse:
     """Take a waiting message back."""
+    from shared.messages import settle
+
     account = _account(req)
     no_body(req)
     return _settle(req, account, settle.cancel, wakes=False)
@@ -124,6 +130,8 @@ def cancel_message(req: func.HttpRequest) -> func.HttpResponse:
 @endpoint
 def retry_message(req: func.HttpRequest) -> func.HttpResponse:
     """Try a failed or waiting message now."""
+    from shared.messages import settle
+
     account = _account(req)
     no_body(req)
     return _settle(req, account, settle.retry_at(wiring.now()), wakes=True)
@@ -138,23 +146,25 @@ def retry_message(req: func.HttpRequest) -> func.HttpResponse:
 @endpoint
 def resolve_message(req: func.HttpRequest) -> func.HttpResponse:
     """Settle an uncertain message: it counts as sent, or is sent again."""
+    from shared.messages import settle
+
     account = _account(req)
     as_ = settle.resolution(json_body(req))
     return _settle(req, account, settle.resolve(as_, wiring.now()), wakes=as_ == "resend")
 
 
-def _account(req: func.HttpRequest) -> Account:
+def _account(req: func.HttpRequest) -> "Account":
     asker = caller(req, SCOPE)
     return wiring.register().find(asker.customer, req.route_params["account_id"])
 
 
-def _watched(req: func.HttpRequest) -> tuple[Account, datetime | None]:
+def _watched(req: func.HttpRequest) -> "tuple[Account, datetime | None]":
     asker = caller(req, SCOPE)
     return wiring.register().find_watched(asker.customer, req.route_params["account_id"])
 
 
 def _message_id(req: func.HttpRequest) -> str:
-    from shared.identifiers import is_identifier  # noqa: PLC0415
+    from shared.identifiers import is_identifier
 
     message = str(req.route_params["message_id"])
     if not is_identifier(message):
@@ -162,8 +172,10 @@ def _message_id(req: func.HttpRequest) -> str:
     return message
 
 
-def _key(req: func.HttpRequest) -> Key | None:
+def _key(req: func.HttpRequest) -> "Key | None":
     """Return the idempotency key with the body's fingerprint, if there is one."""
+    from shared.messages.accept import Key
+
     key = req.headers.get("Idempotency-Key")
     if key is None:
         return None
@@ -173,15 +185,15 @@ def _key(req: func.HttpRequest) -> Key | None:
     return Key.of(key, media_type(req), body(req, limit=LARGEST_BODY))
 
 
-def _draft(req: func.HttpRequest, sender: Sender, message_id: str) -> Draft:
+def _draft(req: func.HttpRequest, sender: "Sender", message_id: str) -> "Draft":
     octets = body(req, limit=LARGEST_BODY)
     kind = media_type(req)
     if kind == "application/json":
-        from shared.messages.request import draft_from_json  # noqa: PLC0415
+        from shared.messages.request import draft_from_json
 
         return draft_from_json(octets, sender=sender, message_id=message_id, now=wiring.now())
     if kind == "message/rfc822":
-        from shared.messages.rfc822 import draft_from_rfc822  # noqa: PLC0415
+        from shared.messages.rfc822 import draft_from_rfc822
 
         return draft_from_rfc822(octets, sender=sender, message_id=message_id, now=wiring.now())
     raise ServiceError("unsupported-media-type")
@@ -193,9 +205,11 @@ def _safety(wait: int | None) -> timedelta:
 
 
 def _answer(
-    req: func.HttpRequest, account: Account, accepted: Accepted, wait: int | None
+    req: func.HttpRequest, account: "Account", accepted: "Accepted", wait: int | None
 ) -> func.HttpResponse:
     """Answer at once, or, where the caller prefers so, as soon as the message is final."""
+    from shared.messages.record import FINAL
+
     record = accepted.record
     location = f"{wiring.config().public_url}/api/accounts/{account.id}/messages/{record.id}"
     headers = {"Location": location}
@@ -209,13 +223,15 @@ def _answer(
     return json_response(_view(record, account, req), status=status, headers=headers)
 
 
-def _is_held_now(record: Record) -> bool:
+def _is_held_now(record: "Record") -> bool:
+    from functions._views import is_held
+
     account = wiring.accounts().get(record.account_id)
     return account is not None and is_held(record, account, wiring.now())
 
 
 def _settle(
-    req: func.HttpRequest, account: Account, settlement: settle.Settlement, *, wakes: bool
+    req: func.HttpRequest, account: "Account", settlement: "Settlement", *, wakes: bool
 ) -> func.HttpResponse:
     record = wiring.messages().settle(account.id, _message_id(req), settlement)
     if record is None:
@@ -226,5 +242,7 @@ def _settle(
     return json_response(_view(record, account, req))
 
 
-def _view(record: Record, account: Account, req: func.HttpRequest) -> Json:
+def _view(record: "Record", account: "Account", req: func.HttpRequest) -> Json:
+    from functions._views import message_view
+
     return message_view(record, account, language=language_of(req), now=wiring.now())

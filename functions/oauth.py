@@ -1,13 +1,16 @@
 """The addresses a browser visits while a mailbox is connected: open to all, no bearer token."""
 
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import azure.functions as func
 
 from functions._http import page_response
 from shared import wiring
-from shared.pages.visit import Visit
+
+if TYPE_CHECKING:
+    from shared.pages.visit import Visit
 
 blueprint = func.Blueprint()
 
@@ -41,7 +44,9 @@ def asset(req: func.HttpRequest) -> func.HttpResponse:
     return page_response(wiring.browser().asset(req.route_params["name"], _visit(req)))
 
 
-def _visit(req: func.HttpRequest) -> Visit:
+def _visit(req: func.HttpRequest) -> "Visit":
+    from shared.pages.visit import Visit
+
     return Visit(
         query=urlsplit(req.url).query,
         cookie=req.headers.get("Cookie", ""),

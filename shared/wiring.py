@@ -10,13 +10,14 @@ import os
 import secrets
 import ssl
 from collections.abc import Callable
-from concurrent.futures import Executor, ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from shared.config import Config
 
 if TYPE_CHECKING:
+    from concurrent.futures import Executor
+
     from azure.core.credentials import TokenCredential
 
     from shared.accounts.account import Account
@@ -297,14 +298,18 @@ def events() -> "Events":
 
 
 @functools.cache
-def background() -> Executor:
+def background() -> "Executor":
     """Return threads for what a request or a drain does not have to wait for."""
+    from concurrent.futures import ThreadPoolExecutor
+
     return ThreadPoolExecutor(WAITERS, thread_name_prefix="background")
 
 
 @functools.cache
 def crew() -> "Crew":
     """Return what every drain works with."""
+    from concurrent.futures import ThreadPoolExecutor
+
     from shared.delivery.crew import Crew
 
     return Crew(

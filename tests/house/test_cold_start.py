@@ -54,6 +54,19 @@ def test_indexing_the_app_imports_no_client_library() -> None:
     assert [name for name in imported if name.startswith(HEAVY)] == []
 
 
+def test_indexing_the_app_imports_of_our_own_what_every_function_needs_and_no_more() -> None:
+    imported = json.loads(run_python(INDEX, SETTINGS))
+
+    assert [name for name in imported if name.startswith("shared.")] == [
+        "shared.config",
+        "shared.errors",
+        "shared.identifiers",
+        "shared.language",
+        "shared.secrecy",
+        "shared.wiring",
+    ]
+
+
 def test_importing_a_module_does_nothing() -> None:
     """No file written, no connection made, and no setting needed."""
     modules = [module_of(path) for path in product_files() if path.name != "function_app.py"]
