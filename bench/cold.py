@@ -86,13 +86,15 @@ def run(options: Options) -> Result:
 def _imports(rounds: int, *more: str) -> Mapping[str, Sample]:
     """Return the milliseconds of each kind, in runs that take turns."""
     found: dict[str, list[float]] = {kind: [] for kind in KINDS}
+    environment = {**os.environ, **SETTINGS}
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)
     for number in range(rounds + 1):
         for kind in KINDS:
             command = [sys.executable, "-m", "bench.clients.imports", kind, *more]
             ended = subprocess.run(
                 command,
                 cwd=ROOT,
-                env={**os.environ, **SETTINGS},
+                env=environment,
                 capture_output=True,
                 text=True,
                 timeout=60,
