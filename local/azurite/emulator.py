@@ -1,12 +1,13 @@
 """One Azurite process: blob, queue and table on loopback, gone when its owner is gone."""
 
+import os
 import re
 import shutil
 import subprocess
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -54,15 +55,17 @@ def running(
     ports: tuple[int, int, int] = (0, 0, 0),
     certificate: Path | None = None,
     key: Path | None = None,
+    accounts: Sequence[str] = (),
     start_within: float = 60,
 ) -> Iterator[Azurite]:
     """Run Azurite until the block ends.
 
     *location* is a folder for its data; without one everything stays in memory. *ports* are those
     of blob, queue and table; 0 takes a free one. With *certificate* and *key* it serves https and
-    also accepts bearer tokens, as the real account does with shared keys switched off.
+    also accepts bearer tokens, as the real account does with shared keys switched off. *accounts*
+    are further ones with the same key, each with storage of its own.
     """
-    process = _start(location, ports, certificate, key)
+    process = _start(location, ports, certificate, key, accounts)
     try:
         endpoints = _await_endpoints(process, start_within)
         yield Azurite(endpoints["Blob"], endpoints["Queue"], endpoints["Table"], process)
@@ -75,6 +78,7 @@ def _start(
     ports: tuple[int, int, int],
     certificate: Path | None,
     key: Path | None,
+    accounts: Sequence[str],
 ) -> "subprocess.Popen[str]":
     node = shutil.which("node")
     if node is None:
@@ -94,8 +98,10 @@ def _start(
         command += ["--location", str(location)]
     if certificate is not None and key is not None:
         command += ["--cert", str(certificate), "--key", str(key), "--oauth", "basic"]
+    named = ";".join(f"{name}:{ACCOUNT_KEY}" for name in (ACCOUNT, *accounts))
     return subprocess.Popen(
         command,
+        env={**os.environ, "AZURITE_ACCOUNTS": named},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

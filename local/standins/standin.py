@@ -4,6 +4,7 @@ import asyncio
 import math
 import time
 from collections import Counter, deque
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar, Self
 
@@ -23,6 +24,9 @@ from local.standins.web import (
 
 REMEMBERED = 2_000
 HANG_SECONDS = 600
+
+type Watch = Callable[[str, str], bool]
+"""Called with an endpoint, ``before`` anything happens and ``after`` it; True cuts then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +54,7 @@ class StandIn(Answer):
         self.asked: deque[Asked] = deque(maxlen=REMEMBERED)
         self.counters: Counter[str] = Counter()
         self.crashes: list[Exception] = []
+        self.watch: Watch | None = None
         self._scheme = "https" if trust else "http"
         tls = trust.server_context() if trust else None
         self._listener = Listener(self._protocol, port, tls)
@@ -90,6 +95,9 @@ class StandIn(Answer):
 
     async def __call__(self, request: Request) -> Response | Broken:
         endpoint = self.endpoint(request)
+        if self._is_cut(endpoint, "before"):
+            self._record(endpoint, request, 0)
+            return Broken()
         fault = self.faults.take(endpoint)
         if self.faults.delay:
             await asyncio.sleep(self.faults.delay)
@@ -107,7 +115,7 @@ class StandIn(Answer):
             self.crashes.append(error)
             response = Response(500, {"error": f"the stand-in failed: {error!r}"})
         self._record(endpoint, request, response.status)
-        return response
+        return Broken() if self._is_cut(endpoint, "after") else response
 
     @verb
     def fail_next(
@@ -149,6 +157,7 @@ class StandIn(Answer):
     def restore(self) -> None:
         """End every fault and delay."""
         self.faults.clear()
+        self.watch = None
 
     @verb
     def counts(self) -> dict[str, int]:
@@ -159,6 +168,7 @@ class StandIn(Answer):
     def reset(self) -> None:
         """A clean page for the next test: no faults, no counters; keys and content stay."""
         self.faults.clear()
+        self.watch = None
         self.asked.clear()
         self.counters.clear()
 
@@ -182,6 +192,9 @@ class StandIn(Answer):
 
     def __exit__(self, *_exc: object) -> None:
         self.down()
+
+    def _is_cut(self, endpoint: str, moment: str) -> bool:
+        return self.watch is not None and self.watch(endpoint, moment)
 
     def _record(self, endpoint: str, request: Request, status: int) -> None:
         at = time.monotonic()

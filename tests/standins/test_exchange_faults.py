@@ -39,6 +39,25 @@ def test_a_plan_can_be_for_one_mailbox(standins: Stack) -> None:
         assert submit(talk).startswith("250")
 
 
+def test_every_stage_can_be_watched_and_cut(standins: Stack) -> None:
+    seen: list[tuple[str, str | None]] = []
+
+    def watch(stage: str, mailbox: str | None) -> bool:
+        seen.append((stage, mailbox))
+        return stage == "content-end-before-store"
+
+    standins.exchange.script.watch = watch
+    with Talk(standins).sign_in() as talk:
+        assert submit(talk) == ""
+
+    stages = [stage for stage, _ in seen]
+    assert stages[:6] == ["connect", "greeting", "ehlo", "starttls", "ehlo", "auth"]
+    assert stages[6:9] == ["mail", "rcpt", "data"]
+    assert stages[-1] == "content-end-before-store"
+    assert {mailbox for _, mailbox in seen} == {None, "kari@firma.no"}
+    assert standins.exchange.delivered == []
+
+
 def test_421_ends_the_session(standins: Stack) -> None:
     standins.exchange.reply_next("mail", "421 4.3.2 Service not available")
     with Talk(standins).sign_in() as talk:

@@ -154,3 +154,22 @@ def test_the_vault_can_be_down_and_come_back(standins: Stack, secrets: SecretCli
         secrets.get_secret("a")
     standins.key_vault.up()
     assert secrets.get_secret("a").value == "one"
+
+
+@pytest.mark.parametrize(("moment", "stored"), [("before", []), ("after", ["one"])])
+def test_a_request_can_be_watched_and_cut_before_and_after_its_effect(
+    standins: Stack, secrets: SecretClient, moment: str, stored: list[str]
+) -> None:
+    secrets.get_secret(secrets.set_secret("other", "is there").name)  # so that it is let in
+    seen: list[tuple[str, str]] = []
+
+    def watch(endpoint: str, when: str) -> bool:
+        seen.append((endpoint, when))
+        return when == moment
+
+    standins.key_vault.watch = watch
+    with pytest.raises((ServiceRequestError, ServiceResponseError)):
+        secrets.set_secret("token-9", "one")
+
+    assert seen[-1] == ("set", moment)
+    assert standins.key_vault.values("token-9") == stored

@@ -1,5 +1,6 @@
 """What goes wrong on demand in an SMTP session: at which stage, for whom, how often."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 STAGES = (
@@ -17,6 +18,10 @@ STAGES = (
     "content",
     "content-end-after-store",
 )
+
+
+type Watch = Callable[[str, str | None], bool]
+"""Called with every stage as it is reached, and the mailbox; True cuts the connection there."""
 
 
 @dataclass(slots=True)
@@ -37,6 +42,7 @@ class Script:
 
     def __init__(self) -> None:
         self._steps: list[Step] = []
+        self.watch: Watch | None = None
 
     def add(self, step: Step) -> None:
         if step.stage not in STAGES:
@@ -45,6 +51,8 @@ class Script:
 
     def take(self, stage: str, mailbox: str | None) -> Step | None:
         """The step planned for *stage* and *mailbox* (None before AUTH), counted down."""
+        if self.watch is not None and self.watch(stage, mailbox):
+            return Step(stage, cut=True)
         for step in self._steps:
             if step.stage == stage and step.mailbox in (None, mailbox):
                 if step.times == 1:
@@ -56,3 +64,4 @@ class Script:
 
     def clear(self) -> None:
         self._steps = []
+        self.watch = None
