@@ -155,15 +155,25 @@ class StorageFront:
             self._note(call, fault)
             return self._refusal(service, fault) if fault in REFUSALS else b""
         answer = forward(request.raw)
-        call.status = int(answer.first.split(" ", 2)[1])
-        if service == "queue" and request.first.startswith("GET "):
-            with self._lock:
-                self._taken |= set(re.findall("<MessageId>([^<]+)<", answer.body.decode()))
+        self._learn(call, answer)
         late = self.watch(call, Moment.AFTER) if self.watch else None
         if fault or late:
             self._note(call, fault or late or Fault.LOST_REPLY)
             return b""
         return answer.raw
+
+    def _learn(self, call: Call, answer: Message) -> None:
+        """Take from an answer what only it tells."""
+        call.status = int(answer.first.split(" ", 2)[1])
+        if call.step.endswith(" take"):
+            found = re.findall("<MessageId>([^<]+)<", answer.body.decode())
+            with self._lock:
+                self._taken |= set(found)
+            if not found:
+                call.step += " nothing"
+        elif " commit " in call.step:  # each part of a transaction has a status of its own
+            parts = re.findall(rb"HTTP/1\.1 (\d{3})", answer.body)
+            call.status = max((int(one) for one in parts), default=call.status)
 
     def _fault(self, call: Call) -> Fault | None:
         for planned in self._planned:

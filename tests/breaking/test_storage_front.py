@@ -51,7 +51,17 @@ def test_tables_work_through_it_and_every_call_is_named(
         "table fronted get lease",
         "table fronted query outbox",
     ]
-    assert {call.status for call in front.calls} == {200, 201, 202}
+    assert [call.status for call in front.calls] == [201, 201, 204, 200, 200]
+
+
+def test_a_refused_transaction_has_the_status_of_its_part(
+    front: StorageFront, table: TableClient
+) -> None:
+    table.create_entity(row("a"))
+    with pytest.raises(HttpResponseError):
+        table.submit_transaction([("upsert", row("b")), ("create", row("a"))])
+
+    assert (front.calls[-1].step, front.calls[-1].status) == ("table fronted commit b+a", 409)
 
 
 def test_queues_tell_the_hosts_calls_from_the_products(front: StorageFront) -> None:
@@ -64,10 +74,15 @@ def test_queues_tell_the_hosts_calls_from_the_products(front: StorageFront) -> N
         queue.send_message("taken")
         taken = next(iter(queue.receive_messages(max_messages=1)))
         queue.delete_message(taken)
+        assert list(queue.receive_messages(max_messages=1)) == []
         queue.delete_queue()
 
     assert taken.content == "taken"
-    assert front.steps("host") == ["queue fronted take", "queue fronted delete"]
+    assert front.steps("host") == [
+        "queue fronted take",
+        "queue fronted delete",
+        "queue fronted take nothing",
+    ]
     assert front.steps() == [
         "queue fronted create",
         "queue fronted send",
