@@ -47,8 +47,10 @@ class Messages(Protocol):
 class Leases(Protocol):
     """The leases on mailboxes."""
 
-    def acquire(self, account: str, now: datetime) -> Lease | Busy | Resting | None:
-        """Take the lease."""
+    def acquire(
+        self, account: str, now: datetime, wake: Callable[[datetime], object]
+    ) -> Lease | Busy | Resting | None:
+        """Take the lease, or have the mailbox woken once more by *wake*."""
 
 
 class Wakeups(Protocol):

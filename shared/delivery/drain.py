@@ -14,7 +14,6 @@ from shared.delivery.crew import Crew
 from shared.delivery.turn import Turn
 from shared.errors import ServiceError
 from shared.store.lease import RENEW_EVERY, Lease, LeaseLostError
-from shared.store.leases import Busy
 
 _log = logging.getLogger(__name__)
 
@@ -24,9 +23,11 @@ def drain(crew: Crew, account: str) -> None:
 
     Raises ServiceError("storage-unavailable"); whoever woke the mailbox then wakes it again.
     """
-    lease = crew.leases.acquire(account, crew.clock())
-    if isinstance(lease, Busy) and lease.again_at:
-        crew.wakeups.send(account, at=lease.again_at, now=crew.clock())
+
+    def wake(at: datetime) -> None:
+        crew.wakeups.send(account, at=at, now=crew.clock())
+
+    lease = crew.leases.acquire(account, crew.clock(), wake)
     if not isinstance(lease, Lease):
         return
     turn = Turn(crew, lease)

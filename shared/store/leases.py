@@ -1,6 +1,7 @@
 """Taking a mailbox's lease: free, busy, or at rest with a wake-up on its way."""
 
 import secrets
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -12,6 +13,8 @@ GRACE = timedelta(seconds=5)
 """How long after its end a lease is left alone: clocks of two instances differ."""
 NEAR = timedelta(seconds=10)
 """A wake-up this close to the announced one may *be* it, by another clock; it is not dropped."""
+LATER = timedelta(seconds=1)
+"""A wake-up for the end of a lease comes this much after it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,11 +28,8 @@ class Resting:
 class Busy:
     """Somebody else is draining the mailbox and now knows that it was asked for.
 
-    That somebody may be dead: whoever was the first to leave word (*again_at* is set) has the
-    mailbox woken once more when the lease would have run out.
+    That somebody may be dead, so another wake-up is on its way for when the lease would be over.
     """
-
-    again_at: datetime | None
 
 
 class Leases:
@@ -38,12 +38,16 @@ class Leases:
     def __init__(self, table: Table) -> None:
         self._table = table
 
-    def acquire(self, account: str, now: datetime) -> Lease | Busy | Resting | None:
+    def acquire(
+        self, account: str, now: datetime, wake: Callable[[datetime], object]
+    ) -> Lease | Busy | Resting | None:
         """Take the lease on *account*; None when there is no such mailbox.
 
         A mailbox that rests with a wake-up on its way is left alone at the price of one read, and
-        a busy one is marked as wanted, so that its holder looks once more before it ends.
+        a busy one is marked as wanted, so that its holder looks once more before it ends. *wake*
+        has it woken at a moment; it is called before the mark, which others trust, is made.
         """
+        reminder = _Reminder(wake)
         for _ in range(20):
             found = self._table.get(account, LEASE)
             if found is None:
@@ -51,19 +55,30 @@ class Leases:
             row, etag = found
             until, wake_at, rest = (moment(row[key]) for key in ("until", "wake_at", "rest_until"))
             if row["holder"] and until and now < until + GRACE:
-                if row["wanted"]:
-                    return Busy(None)
-                if self._mark_wanted(account, etag):
-                    return Busy(until + GRACE + timedelta(seconds=1))
+                if self._leave_word(account, row, etag, reminder, now):
+                    return Busy()
             elif rest and wake_at and now < rest and now + NEAR < wake_at:
                 return Resting(wake_at)
             elif lease := self._take(account, row, etag, now):
                 return lease
-        return Busy(now + LEASE_TIME)
+        reminder.send(now + LEASE_TIME)
+        return Busy()
 
-    def _mark_wanted(self, account: str, etag: str) -> bool:
+    def _leave_word(
+        self, account: str, row: Entity, etag: str, reminder: "_Reminder", now: datetime
+    ) -> bool:
+        """See to it that the holder knows; False if the row changed meanwhile.
+
+        Word that was left counts as long as the wake-up of that time is still to come: when it
+        comes it leaves word anew, because the lease may have been renewed since.
+        """
+        again_at = moment(row["again_at"])
+        if row["wanted"] and again_at and now + NEAR < again_at:
+            return True
+        end = moment(row["until"]) or now
+        word = {"wanted": True, "again_at": stamp(reminder.send(end + GRACE + LATER))}
         try:
-            self._table.commit(account, [Write(Kind.MERGE, LEASE, {"wanted": True}, etag)])
+            self._table.commit(account, [Write(Kind.MERGE, LEASE, word, etag)])
         except (RowChangedError, RowMissingError):
             return False
         return True
@@ -98,6 +113,21 @@ class Leases:
             return
 
 
+class _Reminder:
+    """Sends one wake-up, however often it is asked to."""
+
+    def __init__(self, wake: Callable[[datetime], object]) -> None:
+        self._wake = wake
+        self._sent: datetime | None = None
+
+    def send(self, at: datetime) -> datetime:
+        """Send it for *at*, unless it was sent before; return for when it was sent."""
+        if self._sent is None:
+            self._wake(at)
+            self._sent = at
+        return self._sent
+
+
 def new_lease_row() -> Entity:
     """Return what a mailbox's lease row holds when nobody ever held it."""
     return {
@@ -105,6 +135,7 @@ def new_lease_row() -> Entity:
         "until": "",
         "revision": "",
         "wanted": False,
+        "again_at": "",
         "recent": "",
         "hours": "",
         "rest_until": "",

@@ -151,8 +151,6 @@ def _vault_errors() -> Iterator[None]:
         raise
     except AzureError as error:
         raise ServiceError("vault-unavailable") from error
-    except (
-        ValueError
-    ) as error:  # how the SDK refuses a foreign challenge
+    except ValueError as error:  # how the SDK refuses a foreign challenge
         _log.error("event=vault_challenge_refused reason=%r", str(error))
         raise ServiceError("vault-unavailable") from error

@@ -1,0 +1,67 @@
+"""No wake-up is lost, whoever dies while it is looked after."""
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+import pytest
+
+from shared.delivery.drain import drain
+from shared.errors import ServiceError
+from shared.schedule import Sent
+from shared.store.lease import Lease
+from tests.delivery.post_office import PostOffice
+
+
+@dataclass(slots=True)
+class Unreachable:
+    """A queue that cannot be reached, as it is for a process that dies before it sent."""
+
+    def send(self, account: str, *, at: datetime, now: datetime) -> Sent:  # noqa: ARG002
+        raise ServiceError("storage-unavailable")
+
+
+def held(office: PostOffice, account: str) -> Lease:
+    """The lease of a drain that goes no further."""
+    lease = office.crew.leases.acquire(account, office.clock(), lambda _at: None)
+    assert isinstance(lease, Lease)
+    return lease
+
+
+def test_who_dies_before_leaving_word_does_not_silence_the_next(office: PostOffice) -> None:
+    account = office.open_account()
+    office.post(account, "nr 0")
+    held(office, account.id)
+    with pytest.raises(ServiceError):
+        drain(replace(office.crew, wakeups=Unreachable()), account.id)
+    office.woken.clear()
+
+    office.drain(account)
+    [(_, at)] = office.woken
+    office.clock.ahead += at - office.clock()
+    office.drain(account)
+
+    assert office.subjects(account) == ["nr 0"]
+
+
+def test_a_holder_that_renewed_and_died_is_found_by_the_second_wake_up(
+    office: PostOffice,
+) -> None:
+    account = office.open_account()
+    office.post(account, "nr 0")
+    lease = held(office, account.id)
+    office.woken.clear()
+    office.drain(account)
+    office.drain(account)  # leaves it at the word that was left
+    office.clock.turn(seconds=20)
+    lease.renew(office.clock())
+
+    moments = []
+    for _ in range(2):
+        [(_, at)] = office.woken
+        moments.append(at)
+        office.woken.clear()
+        office.clock.ahead += at - office.clock()
+        office.drain(account)
+
+    assert office.subjects(account) == ["nr 0"]
+    assert 15 < (moments[1] - moments[0]).total_seconds() < 25
