@@ -11,7 +11,7 @@ from tests.breaking.journey import Journey, Step, unwatch
 from tests.breaking.world import Sight, World, letter
 from tests.client import Answer
 
-REACHED_WITHIN = 20.0
+REACHED_WITHIN = 40.0
 RECOVERED_WITHIN = 120.0
 """Seconds; a dead holder's lease lasts up to 65 of them."""
 LOOK_EVERY = 2.0

@@ -30,6 +30,7 @@ QUIET = 5.0
 """Seconds in which a host that goes on again has done what it still would."""
 CHAINED = "table mailboxes commit lease+message+outbox+account+content+outbox+message"
 LAST = "table mailboxes commit lease-back+message+outbox+account+content"
+LAST_WANTED = "table mailboxes commit lease+message+outbox+account+content"
 BEGIN = "table mailboxes commit lease+outbox+message"
 TAKE = "table mailboxes commit lease"
 
@@ -87,8 +88,10 @@ KILLS = (
     Step(BEGIN, "after"),
     Step(CHAINED, "before"),
     Step(CHAINED, "after"),
-    Step(LAST, "before"),
-    Step(LAST, "after"),
+    Step(LAST_WANTED, "before"),
+    Step(LAST_WANTED, "after"),
+    Step("table mailboxes commit lease-back", "before"),
+    Step("table mailboxes commit lease-back", "after"),
     Step("table mailboxes commit wanted", "before"),
     Step("table mailboxes commit wanted", "after"),
 )
@@ -203,18 +206,21 @@ def killed_beside(world: World, step: Step) -> Outcome:
 
 
 def woken_together(world: World, wakeups: int) -> Outcome:
-    """Let two hosts follow the same wake-up, queued several times, at the same moment."""
+    """Let two hosts follow the same wake-up, queued over and over while the first is at it."""
     outcome = Outcome("woken together", f"{wakeups} wake-ups, two hosts")
     fronts = [world.front(), world.front()]
     for front in fronts:
         world.start(front)
+    world.stack.exchange.delay("content", 2)
     begun = time.monotonic()
     world.post(MESSAGES)
-    world.wake(wakeups)
+    for _ in range(wakeups):
+        world.wake()
+        time.sleep(5 / wakeups)
     await_end(world, outcome)
     outcome.seconds = time.monotonic() - begun
     until(lambda: world.look().wakeups == 0, REACHED_WITHIN)
-    if not all(front.counts("host")["queue wakeups take"] for front in fronts):
+    if not all(front.counts("host")["queue wakeups delete"] for front in fronts):
         outcome.faults.append("one host took no wake-up")
     judge(world, outcome, may_be_uncertain=False)
     return outcome

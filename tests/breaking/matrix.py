@@ -121,7 +121,7 @@ class Matrix:
 
     def duels(self) -> list[Callable[[], Outcome]]:
         """Return everything that two hosts do to each other, to be run."""
-        together = [partial(duel.woken_together, wakeups=count) for count in (2, 8)]
+        together = [partial(duel.woken_together, wakeups=count) for count in (8, 24)]
         plays: list[tuple[Callable[[World], Outcome], str]] = [
             *((partial(duel.paused, pause=pause), str(pause)) for pause in duel.PAUSES),
             *((partial(duel.paused_alone, pause=pause), str(pause)) for pause in duel.ALONE),

@@ -25,9 +25,11 @@ from shared.messages.draft import Draft, Sender
 from shared.messages.record import Record
 from shared.messages.request import draft_from_json
 from shared.schedule import Sent
+from shared.store.accounts import Accounts
 from shared.store.agenda import Agenda
 from shared.store.content import Contents
-from shared.store.mailbox import CONTENT_IN_PARTITION, Mailboxes
+from shared.store.leases import Leases
+from shared.store.messages import CONTENT_IN_PARTITION, Messages
 from shared.store.table import Table
 from shared.store.wakeups import Wakeups
 from tests.breaking.storage_front import StorageFront
@@ -79,7 +81,9 @@ class World:
         )
         container = ContainerClient.from_connection_string(text, "content")
         contents = Contents(self._open.enter_context(container))
-        self.mailboxes = Mailboxes(Table(self._tables["mailboxes"]), lambda: contents)
+        table = Table(self._tables["mailboxes"])
+        self._accounts = Accounts(table, Leases(table))
+        self._messages = Messages(table, lambda: contents)
         self.wakeups = Wakeups(self._queue, self._poison)
         self.account = self._connect()
 
@@ -118,7 +122,7 @@ class World:
     def post(self, count: int) -> list[str]:
         """Accept *count* messages in this process, to be found by whoever wakes up; their ids."""
         intake = Intake(
-            mailboxes=self.mailboxes,
+            messages=self._messages,
             agenda=Agenda(Table(self._tables["upkeep"])),
             wakeups=Nobody(),
             largest_in_partition=CONTENT_IN_PARTITION,
@@ -131,7 +135,7 @@ class World:
             def compose(sender: Sender, message_id: str, body: bytes = body) -> Draft:
                 return draft_from_json(body, sender=sender, message_id=message_id, now=_now())
 
-            watched = self.mailboxes.watched(self.account.id)
+            watched = self._accounts.watched(self.account.id)
             assert watched
             found.append(intake.accept(watched, compose).record.id)
             time.sleep(0.002)  # the outbox is ordered by the millisecond
@@ -144,14 +148,14 @@ class World:
 
     def is_still(self) -> bool:
         """Whether nothing waits in the outbox."""
-        return not self.mailboxes.outbox(self.account.id, 1)
+        return not self._messages.outbox(self.account.id, 1)
 
     def look(self) -> Sight:
         """See how everything stands."""
         return Sight(
-            self.mailboxes.records(self.account.id, after="", limit=100)[::-1],
+            self._messages.records(self.account.id, after="", limit=100)[::-1],
             [_subject(one.content) for one in self.stack.exchange.delivered],
-            self.mailboxes.waiting(self.account.id),
+            self._messages.waiting(self.account.id),
             len(self._queue.peek_messages(32)),
             self.wakeups.count_poisoned(),
         )
@@ -179,7 +183,7 @@ class World:
         token = {"value": self.stack.entra.grants.new_refresh_token(grant)}
         _, version = self.stack.key_vault.secrets.put(f"refresh-token-{account.id}", token)
         version.created = version.updated = version.created - EIGHT_DAYS
-        self.mailboxes.create(account)
+        self._accounts.create(account)
         return account
 
 
