@@ -1,9 +1,12 @@
 """``python -m tests.breaking``: the whole crash matrix, as a table; fails when a row is bad."""
 
+import os
+import signal
 import sys
 import time
 from collections.abc import Callable
 from functools import partial
+from types import FrameType
 
 from local import azurite
 from tests.breaking.crash import Outcome
@@ -13,6 +16,7 @@ from tests.breaking.matrix import Matrix, account_names
 def main() -> int:
     """Run it all; 0 when every promise was kept."""
     begun = time.monotonic()
+    signal.signal(signal.SIGTERM, interrupt)
     names = account_names()
     with azurite.running(accounts=names) as emulator:
         matrix = Matrix(emulator, names)
@@ -28,8 +32,17 @@ def main() -> int:
             done = f"{passed:4.0f} s  {count:3}/{len(plays)}"
             print(f"{done}  {outcome.story}: {outcome.step}: {outcome.verdict}", flush=True)
 
-        outcomes = matrix.run(plays, tell)
+        try:
+            outcomes = matrix.run(plays, tell)
+        except KeyboardInterrupt:
+            matrix.abandon()
+            os._exit(130)  # the threads would wait for leases to run out
     return report(outcomes, time.monotonic() - begun)
+
+
+def interrupt(_number: int, _frame: FrameType | None) -> None:
+    """End as Ctrl-C does."""
+    raise KeyboardInterrupt
 
 
 def report(outcomes: list[Outcome], seconds: float) -> int:

@@ -1,6 +1,7 @@
 """The crash matrix: every step of accepting and of draining, each of them some host's last."""
 
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from tests.breaking.journey import Step
 from tests.breaking.world import World
 
 STORAGE_ACCOUNTS = 320
+STARTED_WITHIN = 3
 AT_ONCE = 32
 """How many worlds there are at the same time: each has its servers and an idle host."""
 KILLING_AT_ONCE = 2
@@ -68,6 +70,7 @@ class Matrix:
         self._azurite = azurite
         self._names = iter(names)
         self._lock = threading.Lock()
+        self._worlds: list[World] = []
         self._room = threading.Semaphore(AT_ONCE)
         self._killing = threading.Semaphore(KILLING_AT_ONCE)
 
@@ -75,7 +78,16 @@ class Matrix:
         """A new world."""
         with self._lock:
             name = next(self._names)
-        return World(self._azurite, name)
+        world = World(self._azurite, name)
+        self._worlds.append(world)
+        return world
+
+    def abandon(self) -> None:
+        """End every host, those too that are just being started."""
+        for _ in range(STARTED_WITHIN * 10):
+            for world in list(self._worlds):
+                world.abandon()
+            time.sleep(0.1)
 
     def rehearse(self, stories: Sequence[Story] = STORIES) -> list[Row]:
         """Play every story once and return all rows."""
