@@ -1,6 +1,6 @@
 # Every target sets up what it needs first (local/setup; costs nothing when done).
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format bench soak rehearse clean setup setup-browser setup-bench
+.PHONY: help demo test check format bench crash soak rehearse clean setup setup-browser setup-bench
 PYTHON := .venv/bin/python
 
 help: ## this list
@@ -26,6 +26,9 @@ format: setup ## rewrite the code in the house format
 
 bench: setup-bench ## the benchmarks, as ratios (ARGS="submission --quick"; --write updates bench/RESULTS.md)
 	@$(PYTHON) -m bench $(ARGS)
+
+crash: setup ## real hosts killed and paused at every step of accept and drain (eight minutes)
+	@$(PYTHON) -m tests.breaking
 
 soak: setup ## ten minutes of random faults: nothing lost, nothing sent twice
 	@$(PYTHON) -m tests.soak

@@ -20,7 +20,8 @@ from tests.breaking.crash import (
     until,
 )
 from tests.breaking.journey import Journey, Step, unwatch
-from tests.breaking.storage_front import StorageFront
+from tests.breaking.storage_calls import Call
+from tests.breaking.storage_front import Fault, Moment, StorageFront, Watcher
 from tests.breaking.world import World
 
 MESSAGES = 3
@@ -209,7 +210,8 @@ def woken_together(world: World, wakeups: int) -> Outcome:
     """Let two hosts follow the same wake-up, queued over and over while the first is at it."""
     outcome = Outcome("woken together", f"{wakeups} wake-ups, two hosts")
     fronts = [world.front(), world.front()]
-    for front in fronts:
+    for front, other in (fronts, fronts[::-1]):
+        front.watch = after_you(front, other)
         world.start(front)
     world.stack.exchange.delay("content", 2)
     begun = time.monotonic()
@@ -224,6 +226,18 @@ def woken_together(world: World, wakeups: int) -> Outcome:
         outcome.faults.append("one host took no wake-up")
     judge(world, outcome, may_be_uncertain=False)
     return outcome
+
+
+def after_you(front: StorageFront, other: StorageFront) -> Watcher:
+    """Let a host that had a wake-up take no more until the *other* has had one too."""
+
+    def watch(call: Call, moment: Moment) -> Fault | None:
+        if call.step != "queue wakeups take" or moment is not Moment.BEFORE:
+            return None
+        had, others = (one.counts("host")["queue wakeups delete"] for one in (front, other))
+        return Fault.BUSY if had and not others else None
+
+    return watch
 
 
 def await_end(world: World, outcome: Outcome) -> None:
