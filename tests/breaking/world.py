@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Self
 
+from azure.data.tables import TableClient
 from azure.storage.blob import ContainerClient
 from azure.storage.queue import QueueClient
 
@@ -24,20 +25,15 @@ from shared.messages.draft import Draft, Sender
 from shared.messages.record import Record
 from shared.messages.request import draft_from_json
 from shared.schedule import Sent
-from shared.secrecy import Secret
-from shared.store import table, wakeups
-from shared.store.access import SharedKey, url_in
 from shared.store.accounts import Accounts
 from shared.store.agenda import Agenda
 from shared.store.content import Contents
-from shared.store.endpoint import Endpoint
 from shared.store.leases import Leases
 from shared.store.messages import CONTENT_IN_PARTITION, Messages
 from shared.store.table import Table
 from shared.store.wakeups import Wakeups
 from tests.breaking.storage_front import StorageFront
 from tests.client import FRONTEND, Api
-from tests.store.speaking import no_tls
 
 CUSTOMER = "firma"
 USERNAME = "kari@firma.no"
@@ -74,23 +70,21 @@ class World:
         self._open = ExitStack()
         self.hosts: list[HostProcess] = []
         self.stack = self._open.enter_context(Stack(only=PARTS))
-        text = azurite.connection_string.replace(ACCOUNT, name)
-        where, key = Secret(text), SharedKey.of(Secret(text))
-        tables = Endpoint(
-            url_in(where, "table"), key.for_tables, version=table.VERSION, tls=no_tls
+        text = _direct(azurite, name)
+        self._tables = {
+            table: self._open.enter_context(TableClient.from_connection_string(text, table))
+            for table in ("mailboxes", "upkeep")
+        }
+        self._queue, self._poison = (
+            self._open.enter_context(QueueClient.from_connection_string(text, queue))
+            for queue in ("wakeups", "wakeups-poison")
         )
-        queues = Endpoint(
-            url_in(where, "queue"), key.for_queues, version=wakeups.VERSION, tls=no_tls
-        )
-        contents = Contents(
-            self._open.enter_context(ContainerClient.from_connection_string(text, "content"))
-        )
-        self._queue = self._open.enter_context(QueueClient.from_connection_string(text, "wakeups"))
-        mailboxes = Table(tables, "mailboxes")
-        self._accounts = Accounts(mailboxes, Leases(mailboxes))
-        self._messages = Messages(mailboxes, lambda: contents)
-        self._agenda = Agenda(Table(tables, "upkeep"))
-        self.wakeups = Wakeups(queues, queue="wakeups", poison="wakeups-poison")
+        container = ContainerClient.from_connection_string(text, "content")
+        contents = Contents(self._open.enter_context(container))
+        table = Table(self._tables["mailboxes"])
+        self._accounts = Accounts(table, Leases(table))
+        self._messages = Messages(table, lambda: contents)
+        self.wakeups = Wakeups(self._queue, self._poison)
         self.account = self._connect()
 
     def __enter__(self) -> Self:
@@ -134,7 +128,7 @@ class World:
         """Accept *count* messages in this process, to be found by whoever wakes up; their ids."""
         intake = Intake(
             messages=self._messages,
-            agenda=self._agenda,
+            agenda=Agenda(Table(self._tables["upkeep"])),
             wakeups=Nobody(),
             largest_in_partition=CONTENT_IN_PARTITION,
             clock=_now,
@@ -208,6 +202,11 @@ class Nobody:
 def letter(n: int, **members: object) -> dict[str, object]:
     """The body of a message whose subject tells its place."""
     return {"to": ["ola@kunde.no"], "subject": f"nr {n}", "text": "Hei"} | members
+
+
+def _direct(azurite: Azurite, name: str) -> str:
+    """The connection string of the storage account *name*, past every front."""
+    return azurite.connection_string.replace(ACCOUNT, name)
 
 
 def _subject(content: bytes) -> str:
