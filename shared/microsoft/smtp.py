@@ -85,8 +85,12 @@ class Extensions:
 
     @classmethod
     def from_reply(cls, reply: Reply) -> Self:
-        """Read the keywords from the second line on, AUTH's parameters apart (RFC 4954)."""
-        lines = [line.upper().split() for line in reply.text.split("\n")[1:]]
+        """Read the keywords from the second line on, AUTH's parameters apart (RFC 4954).
+
+        ``AUTH=`` is how some servers, from before the standard, still write ``AUTH``.
+        """
+        said = reply.text.upper().replace("AUTH=", "AUTH ")
+        lines = [line.split() for line in said.split("\n")[1:]]
         return cls(
             frozenset(words[0] for words in lines if words),
             frozenset(name for words in lines if words[:1] == ["AUTH"] for name in words[1:]),
@@ -100,10 +104,11 @@ class Extensions:
 class ReplyBuffer:
     """Octets as they come in, replies as they are complete; what it holds is bounded."""
 
-    __slots__ = ("_octets",)
+    __slots__ = ("_octets", "_passed")
 
     def __init__(self) -> None:
         self._octets = b""
+        self._passed = 0  # octets of lines that are complete and not the reply's last
 
     @property
     def is_empty(self) -> bool:
@@ -119,14 +124,15 @@ class ReplyBuffer:
 
         Raises ReplyError when what is there is not, and cannot become, a reply.
         """
-        octets, end = self._octets, self._octets.find(b"\n") + 1
-        while end and octets[octets.rfind(b"\n", 0, end - 1) + 4 :][:1] == b"-":
+        octets, end = self._octets, self._octets.find(b"\n", self._passed) + 1
+        while end and octets.startswith(b"-", octets.rfind(b"\n", 0, end - 1) + 4):
+            self._passed = end
             end = octets.find(b"\n", end) + 1
         if end > LONGEST_REPLY or (not end and len(octets) > LONGEST_REPLY):
             raise ReplyError("a reply without end")
         if not end:
             return None
-        self._octets = octets[end:]
+        self._octets, self._passed = octets[end:], 0
         return parse_familiar(octets[:end]) if end <= FAMILIAR else parse_reply(octets[:end])
 
 

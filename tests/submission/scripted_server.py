@@ -44,6 +44,7 @@ class Script:
     speak_before_content: str = ""
     pause_before_354: float = 0.0
     farewell_after_content: str = ""
+    octet_by_octet: bool = False
 
 
 class _HungUpError(Exception):
@@ -216,7 +217,10 @@ class _Conversation:
             while self.sock.recv(65536):
                 pass
             raise _HungUpError
-        self.sock.sendall(answer.encode() + b"\r\n")
+        octets = answer.encode() + b"\r\n"
+        step = 1 if self.server.script.octet_by_octet else len(octets)
+        for start in range(0, len(octets), step):
+            self.sock.sendall(octets[start : start + step])
         if answer.startswith("421"):
             raise _HungUpError
 

@@ -12,7 +12,7 @@ from shared.microsoft.smtp import Envelope, Reply
 from shared.microsoft.submission import Phase, Reason, Server, Session, SubmissionError, Timeouts
 from shared.secrecy import Secret
 from tests.submission.conftest import TOKEN, envelope
-from tests.submission.scripted_server import DROP, SILENCE, ScriptedServer
+from tests.submission.scripted_server import DROP, SILENCE, Script, ScriptedServer
 
 Listen = Callable[..., ScriptedServer]
 Connect = Callable[[ScriptedServer], Session]
@@ -659,3 +659,37 @@ def test_trust_is_checked_also_when_tls_is_resumed(
     stranger = Server("localhost", second.port, ssl.create_default_context())
 
     assert failure(lambda: stranger.open("kari@firma.test", TOKEN)).reason is Reason.CERTIFICATE
+
+
+def test_a_server_of_another_make_is_as_good(
+    authority: trustme.CA, client_tls: ssl.SSLContext
+) -> None:
+    """TLS 1.2, keywords in lower case, AUTH as of old, no extension, replies in many pieces."""
+    old = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    old.maximum_version = ssl.TLSVersion.TLSv1_2
+    authority.issue_cert("localhost").configure_cert(old)
+    script = Script(
+        offers_plain=("starttls",),
+        offers_tls=("auth=login xoauth2", "help"),
+        answers={
+            "GREETING": ["220-mail.test\r\n220-says\r\n220 hello"],
+            "STARTTLS": ["220 go on"],
+            "RESPONSE": ["235 in"],
+            "MAIL": ["250-sender\r\n250 taken"],
+            "RCPT": ["250 taken", "550-no such\r\n550 user"],
+            "DATA": ["354 go on"],
+            "CONTENT": ["250-queued\r\n250 as 42"],
+        },
+        octet_by_octet=True,
+    )
+
+    with ScriptedServer(old, script) as scripted:
+        session = Server("localhost", scripted.port, client_tls).open("kari@firma.test", TOKEN)
+        accepted = session.submit(envelope("ola@kunde.test", "x@kunde.test"), CONTENT)
+        session.close()
+
+    assert (accepted.reply.code, accepted.reply.enhanced) == (250, None)
+    assert accepted.reply.text == "queued\nas 42"
+    assert [(one.address, one.reply.code) for one in accepted.refused] == [("x@kunde.test", 550)]
+    assert scripted.contents == [CONTENT]
+    assert "MAIL FROM:<kari@firma.test>" in scripted.commands
