@@ -6,7 +6,7 @@ from pathlib import Path
 
 from .az import DeploymentError
 
-NEEDED = ("function_app.py", "host.json", "requirements.txt", "build.env")
+NEEDED = ("function_app.py", "host.json", "requirements.txt", "constraints.txt", "build.env")
 ALLOWED_TOP = {*NEEDED, "functions", "shared"}
 EPOCH = (1980, 1, 1, 0, 0, 0)
 
