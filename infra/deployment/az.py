@@ -51,7 +51,9 @@ class Az:
         command = [self.program, *arguments, "--only-show-errors"]
         if self.subscription and not anywhere:
             command += ["--subscription", self.subscription]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
+        )  # without an input az says what it would have asked for, instead of waiting unseen
         if done.returncode:
             shown = " ".join(["az", *arguments[:3]])
             raise AzError(shown, done.returncode, done.stderr.strip())
@@ -109,6 +111,19 @@ def say(line: str = "") -> None:
     sys.stdout.flush()
 
 
+def exit_status(work: Callable[[], None]) -> int:
+    """Do *work*; show what stopped it and what to do about that, and return the exit status."""
+    try:
+        work()
+    except DeploymentError as error:
+        sys.stderr.write(f"\nStopped. {error}\nWhat to do: {error.todo}\n")
+        return 1
+    except KeyboardInterrupt:
+        sys.stderr.write("\nStopped by you.\nWhat to do: run the same command again to go on.\n")
+        return 130
+    return 0
+
+
 @contextmanager
 def step(what: str) -> Iterator[None]:
     """Show a step and how long it took."""
@@ -119,19 +134,22 @@ def step(what: str) -> Iterator[None]:
 
 
 def patiently(
-    attempt: Callable[[], str], *, minutes: float, first: float = 5, longest: float = 60
+    attempt: Callable[[], str],
+    *,
+    minutes: float,
+    first: float = 5,
+    longest: float = 60,
+    todo: str = "Run the same command again in some minutes; it goes on from here.",
 ) -> None:
     """Call *attempt* until it returns nothing; what it returns is why it has to wait.
 
-    The pause doubles from *first* to *longest* seconds. Raises DeploymentError after *minutes*.
+    The pause doubles from *first* to *longest* seconds. After *minutes* raises DeploymentError,
+    with *todo* as what the operator does.
     """
     end, pause = time.monotonic() + minutes * 60, first
     while reason := attempt():
         if time.monotonic() + pause > end:
-            raise DeploymentError(
-                f"Still not so after {minutes:.0f} minutes: {reason}",
-                "Run the same command again in some minutes; it goes on from here.",
-            )
+            raise DeploymentError(f"Still not so after {minutes:.0f} minutes: {reason}", todo)
         say(f"  waiting {pause:.0f} s: {reason}")
         time.sleep(pause)
         pause = min(pause * 2, longest)

@@ -1,6 +1,7 @@
 """What is checked before anything is changed: signed in, allowed to, everything free."""
 
 import fnmatch
+import re
 
 from .az import Az, AzError, DeploymentError, Json, items, member, say, text
 from .parameters import Parameters
@@ -24,6 +25,10 @@ PROVIDERS = (
     "Microsoft.EventGrid",
     "Microsoft.Consumption",
 )
+AZ_CLI = (2, 60)
+"""Publishes to Flex Consumption since then."""
+BICEP = (0, 36, 1)
+"""Knows modules without names, and the Microsoft Graph extension, since then."""
 PRIVATE_PROVIDERS = ("Microsoft.App", "Microsoft.Network")
 
 
@@ -42,14 +47,35 @@ def signed_in(subscription: str | None) -> tuple[Az, str, str]:
     return Az(found), found, text(account, "tenantId")
 
 
-def compiler(az: Az) -> None:
-    """See to it that az can compile Bicep."""
+def tools(az: Az) -> None:
+    """Raise when az or its Bicep compiler is too old, or the compiler is not there."""
+    found = _version(text(az.ask("version", anywhere=True), "azure-cli"))
+    if found < AZ_CLI:
+        raise DeploymentError(
+            f"This az CLI is too old: {_dotted(found)}; {_dotted(AZ_CLI)} is needed.",
+            "Run 'az upgrade'.",
+        )
     try:
-        az.run("bicep", "version", anywhere=True)
+        said = az.run("bicep", "version", anywhere=True)
     except AzError as error:
         raise DeploymentError(
             f"az cannot run the Bicep compiler: {error.said}", "Run 'az bicep install'."
         ) from error
+    if (found := _version(said)) < BICEP:
+        raise DeploymentError(
+            f"This Bicep compiler is too old: {_dotted(found)}; {_dotted(BICEP)} is needed.",
+            "Run 'az bicep upgrade'.",
+        )
+
+
+def _version(said: str) -> tuple[int, ...]:
+    """Return the first dotted number in what a tool says of itself; empty when there is none."""
+    found = re.search(r"\d+(?:\.\d+)+", said)
+    return tuple(int(one) for one in found[0].split(".")) if found else ()
+
+
+def _dotted(version: tuple[int, ...]) -> str:
+    return ".".join(str(one) for one in version) or "of no known version"
 
 
 def rights(az: Az, subscription: str) -> None:
@@ -103,7 +129,7 @@ def existing(az: Az, parameters: Parameters) -> set[str]:
 def names(az: Az, subscription: str, parameters: Parameters) -> str:
     """Raise when a name is taken by somebody else; return the create mode of the vault."""
     ours = existing(az, parameters)
-    deleted = _deleted_vault(az, parameters.vault) if parameters.vault not in ours else False
+    deleted = _deleted_vault(az, parameters) if parameters.vault not in ours else False
     taken: list[str] = []
     if parameters.storage not in ours:
         answer = az.ask("storage", "account", "check-name", "--name", parameters.storage)
@@ -132,10 +158,26 @@ def _taken(name: str, answer: Json) -> list[str]:
     return [f"{name} ({text(answer, 'reason') or 'no reason given'})"]
 
 
-def _deleted_vault(az: Az, name: str) -> bool:
-    """Tell whether a deleted vault of this name waits to be recovered."""
+def _deleted_vault(az: Az, parameters: Parameters) -> bool:
+    """Tell whether a deleted vault of this name waits to be recovered.
+
+    Raises DeploymentError when it belongs to another resource group or region: it can be recovered
+    only where it was.
+    """
+    name = parameters.vault
     listed = items(az.ask("keyvault", "list-deleted", "--resource-type", "vault"))
-    if found := next((one for one in listed if text(one, "name") == name), None):
-        until = text(found, "properties", "scheduledPurgeDate")[:10]
-        say(f"  the deleted vault {name} (kept until {until}) is recovered with its secrets")
-    return found is not None
+    found = next((one for one in listed if text(one, "name") == name), None)
+    if found is None:
+        return False
+    region = text(found, "properties", "location")
+    home = text(found, "properties", "vaultId").lower()
+    until = text(found, "properties", "scheduledPurgeDate")[:10]
+    here = parameters.location.lower().replace(" ", "")
+    if f"/resourcegroups/{parameters.group}/" not in home or region != here:
+        raise DeploymentError(
+            f"A deleted vault has the name {name} until {until}, and it belongs elsewhere: "
+            f"{home} in {region}.",
+            "Choose another 'name' in the parameters file, or the 'location' where the vault was.",
+        )
+    say(f"  the deleted vault {name} (kept until {until}) is recovered with its secrets")
+    return True

@@ -1,12 +1,12 @@
 """The whole way from a clone to a running application; every step can be repeated."""
 
 import argparse
-import sys
+import shlex
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from . import checks, package, parameters, provision, publish, registration
-from .az import Az, DeploymentError, Json, member, say, step, text
+from .az import Az, AzError, DeploymentError, Json, exit_status, member, say, step, text
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
@@ -15,18 +15,20 @@ def arguments(given: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="infra/deploy", description=__doc__)
     parser.add_argument("parameters", type=Path, help="infra/parameters/<installation>.json")
     parser.add_argument("--subscription", help="id or name; without it az's current one")
-    parser.add_argument(
+    part = parser.add_mutually_exclusive_group()
+    part.add_argument(
         "--what-if", action="store_true", help="show what would change, change nothing"
     )
-    parser.add_argument(
+    part.add_argument(
         "--code-only", action="store_true", help="publish the code, leave the resources alone"
     )
-    parser.add_argument(
+    made_by = parser.add_mutually_exclusive_group()
+    made_by.add_argument(
         "--graph-extension",
         action="store_true",
         help="make the app registration with entra.bicep instead of 'az ad'",
     )
-    parser.add_argument(
+    made_by.add_argument(
         "--client-id", help="the app registration exists (infra/register made it); leave it alone"
     )
     return parser.parse_args(given)
@@ -35,12 +37,7 @@ def arguments(given: list[str]) -> argparse.Namespace:
 def main(given: list[str]) -> int:
     """Run the deployment and return the exit status."""
     asked = arguments(given)
-    try:
-        deploy(asked)
-    except DeploymentError as error:
-        sys.stderr.write(f"\nStopped. {error}\nWhat to do: {error.todo}\n")
-        return 1
-    return 0
+    return exit_status(lambda: deploy(asked))
 
 
 def deploy(asked: argparse.Namespace) -> None:
@@ -85,7 +82,11 @@ def resources(
     with step("Making the resource group and the identity"):
         principal = provision.identity(az, values)
     with step("Making the app registration"):
-        client_id = app_registration(az, tenant, principal, values, asked)
+        try:
+            client_id = app_registration(az, tenant, principal, values, asked)
+        except AzError as error:
+            error.todo = not_allowed(values, principal)
+            raise
         say(f"  client id {client_id}")
     with step("Making everything else; the first time takes some minutes"):
         outputs = provision.everything(az, values, filled | {"entraClientId": client_id})
@@ -101,8 +102,8 @@ def resources(
 
 def prepare(az: Az, subscription: str, values: parameters.Parameters, *, change: bool) -> str:
     """Check what has to hold beforehand; return the create mode of the vault."""
-    with step("Checking the compiler, rights, resource providers and names"):
-        checks.compiler(az)
+    with step("Checking the tools, rights, resource providers and names"):
+        checks.tools(az)
         checks.rights(az, subscription)
         create_mode = checks.names(az, subscription, values)
         for provider in checks.missing_providers(az, values):
@@ -129,6 +130,20 @@ def app_registration(
         subject=principal,
     )
     return registration.register(az, wanted)
+
+
+def not_allowed(values: parameters.Parameters, principal: str) -> str:
+    """Say what to do when the app registration could not be made."""
+    command = [
+        *("infra/register", "--product-name", values.product_name),
+        *("--public-url", values.public_url, "--principal-id", principal),
+        *(("--personal-accounts",) if values.personal_accounts else ()),
+    ]
+    return (
+        "Mend what az names and run the same command again. If you may not make app "
+        f"registrations, ask an administrator of the directory to run\n  {shlex.join(command)}\n"
+        "and run this command again with the --client-id that it prints."
+    )
 
 
 LEFT = """

@@ -17,6 +17,7 @@ REQUIRED = (
     "alertEmails",
     "monthlyBudget",
 )
+MAIN = Path(__file__).resolve().parent.parent / "main.bicep"
 FILLED_IN = ("entraClientId", "budgetStartDate", "vaultCreateMode")
 
 
@@ -100,6 +101,8 @@ def read(path: Path) -> Parameters:
 def _faults(values: dict[str, Json]) -> list[str]:
     faults = [f"'{name}' is missing" for name in REQUIRED if values.get(name) in (None, "", [])]
     faults += [f"'{name}' is filled in by infra/deploy" for name in FILLED_IN if name in values]
+    known = re.findall(r"^param (\w+) ", MAIN.read_text(encoding="utf-8"), re.MULTILINE)
+    faults += [f"'{name}' is no parameter of main.bicep" for name in values if name not in known]
     if (name := text(values, "name")) and not re.fullmatch(r"[a-z][a-z0-9]{2,19}", name):
         faults.append(f"'name' is '{name}'; 3 to 20 lower-case letters and digits, a letter first")
     faults += [

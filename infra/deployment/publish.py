@@ -8,7 +8,12 @@ from pathlib import Path
 
 from .az import Az, AzError, DeploymentError, patiently, text
 
-NOT_YET = ("InaccessibleStorageException", "AuthorizationPermissionMismatch", "403", "409")
+NOT_YET = (
+    "InaccessibleStorageException",
+    "AuthorizationPermissionMismatch",
+    "Status Code: 403",
+    "ongoing deployment",
+)
 """What az says while a role assignment has not reached every place yet, or a build is running."""
 
 
@@ -25,6 +30,10 @@ def publish(az: Az, group: str, application: str, package: Path) -> None:
         except AzError as error:
             if reason := next((one for one in NOT_YET if one in error.said), None):
                 return f"the package could not be stored yet ({reason})"
+            error.todo = (
+                "Mend what the build complains about; its log: az functionapp log deployment show "
+                f"--resource-group {group} --name {application}\nThen run the same command again."
+            )
             raise
         return ""
 
@@ -56,7 +65,11 @@ def smoke_test(site: str) -> None:
         status, body = answer(f"{site}/api/health")
         return "" if status == 200 else f"/api/health answers {status or 'nothing'}{_why(body)}"
 
-    patiently(unwell, minutes=10, first=10)
+    todo = (
+        "Look at what the application logs: Application Insights of the function app, or "
+        "'Log stream' in the portal. When what it complains about is mended, run this again."
+    )
+    patiently(unwell, minutes=10, first=10, todo=todo)
     status, _ = answer(f"{site}/api/accounts")
     if status != 401:
         raise DeploymentError(

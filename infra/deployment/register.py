@@ -1,9 +1,9 @@
 """The app registration alone, for a directory administrator who hands on its client id."""
 
 import argparse
-import sys
 
-from .az import Az, DeploymentError, say, step, text
+from . import checks
+from .az import exit_status, say, step, text
 from .registration import Wanted, register
 
 
@@ -16,21 +16,21 @@ def main(given: list[str]) -> int:
     parser.add_argument("--personal-accounts", action="store_true")
     parser.add_argument("--client-id", help="mend this registration instead of looking by name")
     asked = parser.parse_args(given)
-    try:
-        az = Az()
-        with step("Making the app registration"):
-            tenant = text(az.ask("account", "show"), "tenantId")
-            sign_in = text(az.ask("cloud", "show"), "endpoints", "activeDirectory")
-            wanted = Wanted(
-                display_name=asked.product_name,
-                redirect_uri=f"{asked.public_url}/api/oauth/callback",
-                personal_accounts=asked.personal_accounts,
-                issuer=f"{sign_in.rstrip('/')}/{tenant}/v2.0",
-                subject=asked.principal_id,
-            )
-            client_id = register(az, wanted, client_id=asked.client_id)
-    except DeploymentError as error:
-        sys.stderr.write(f"\nStopped. {error}\nWhat to do: {error.todo}\n")
-        return 1
+    return exit_status(lambda: make(asked))
+
+
+def make(asked: argparse.Namespace) -> None:
+    """Make or mend the registration in the directory of the sign-in."""
+    with step("Checking the sign-in"):
+        az, _, tenant = checks.signed_in(None)
+    with step("Making the app registration"):
+        sign_in = text(az.ask("cloud", "show", anywhere=True), "endpoints", "activeDirectory")
+        wanted = Wanted(
+            display_name=asked.product_name,
+            redirect_uri=f"{asked.public_url}/api/oauth/callback",
+            personal_accounts=asked.personal_accounts,
+            issuer=f"{sign_in.rstrip('/')}/{tenant}/v2.0",
+            subject=asked.principal_id,
+        )
+        client_id = register(az, wanted, client_id=asked.client_id)
     say(f"\nGive this to whoever deploys: --client-id {client_id}")
-    return 0

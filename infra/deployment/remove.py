@@ -1,11 +1,10 @@
 """Removes an installation: the resource group and, on request, the app registration."""
 
 import argparse
-import sys
 from pathlib import Path
 
 from . import checks, parameters, provision
-from .az import DeploymentError, say, step
+from .az import DeploymentError, exit_status, say, step
 
 
 def main(given: list[str]) -> int:
@@ -16,12 +15,7 @@ def main(given: list[str]) -> int:
     parser.add_argument("--app-registration", action="store_true", help="delete that as well")
     parser.add_argument("--yes", metavar="NAME", help="the installation's name: do not ask")
     asked = parser.parse_args(given)
-    try:
-        remove(asked)
-    except DeploymentError as error:
-        sys.stderr.write(f"\nStopped. {error}\nWhat to do: {error.todo}\n")
-        return 1
-    return 0
+    return exit_status(lambda: remove(asked))
 
 
 def remove(asked: argparse.Namespace) -> None:
@@ -31,8 +25,11 @@ def remove(asked: argparse.Namespace) -> None:
         az, _, _ = checks.signed_in(asked.subscription)
     say(f"\nThis deletes {values.group}: every mailbox's records and all mail that waits there.")
     say(f"The vault {values.vault} can be recovered for 90 days; nothing else can.\n")
-    if (asked.yes or input(f"Type {values.name} to go on: ")) != values.name:
-        raise DeploymentError("That was not the name.", "Nothing has been deleted.")
+    if (asked.yes or answered(f"Type {values.name} to go on: ")) != values.name:
+        raise DeploymentError(
+            "That was not the name; nothing has been deleted.",
+            f"Run it again and type {values.name}, or give --yes {values.name}.",
+        )
     client_id = provision.known_client_id(az, values)
     with step(f"Deleting {values.group}"):
         if az.find("group", "show", "--name", values.group) is not None:
@@ -43,3 +40,11 @@ def remove(asked: argparse.Namespace) -> None:
                 az.run("ad", "app", "delete", "--id", client_id, anywhere=True)
     elif client_id:
         say(f"The app registration {client_id} is still there; mailbox owners' consents with it.")
+
+
+def answered(question: str) -> str:
+    """Ask at the terminal; where there is none the answer is empty."""
+    try:
+        return input(question)
+    except EOFError:
+        return ""

@@ -45,15 +45,19 @@ class Azure:
             one.down()
         self.trust.close()
 
-    def compiler(self) -> None:
-        """Put the stand-in compiler where az looks for its own."""
-        program = self.folder / "az" / "bin" / "bicep"
-        program.parent.mkdir(parents=True, exist_ok=True)
-        program.write_text(
-            f'#!/bin/sh\nPYTHONPATH="{ROOT}" exec "{sys.executable}" -m local.arm.bicep "$@"\n',
-            encoding="utf-8",
-        )
-        program.chmod(0o755)
+    @property
+    def compiler_path(self) -> Path:
+        """Where az looks for its Bicep compiler."""
+        return self.folder / "az" / "bin" / "bicep"
+
+    def compiler(self, *, says: str | None = None) -> None:
+        """Put the stand-in compiler where az looks for its own; *says* makes it another."""
+        run = f'PYTHONPATH="{ROOT}" exec "{sys.executable}" -m local.arm.bicep "$@"'
+        if says:
+            run = f'echo "{says}"'
+        self.compiler_path.parent.mkdir(parents=True, exist_ok=True)
+        self.compiler_path.write_text(f"#!/bin/sh\n{run}\n", encoding="utf-8")
+        self.compiler_path.chmod(0o755)
 
     def environment(self, az: Path) -> dict[str, str]:
         """The environment in which az and the deployment run."""

@@ -26,6 +26,7 @@ class Directory(StandIn):
         }
         self.credentials: dict[str, dict[str, dict[str, Any]]] = {}
         self.changes: list[str] = []
+        self.may_register = True
 
     def reset_to_nothing(self) -> None:
         """Forget every registration, as if none had been made."""
@@ -40,6 +41,9 @@ class Directory(StandIn):
         if request.bearer() is None:
             return _refused(401, "InvalidAuthenticationToken", "Access token is empty.")
         path = request.path
+        if request.method != "GET" and not self.may_register:
+            message = "Insufficient privileges to complete the operation."
+            return _refused(403, "Authorization_RequestDenied", message)
         for kind, kept in self.collections.items():
             if path == f"/v1.0/{kind}":
                 return self.all(request, kept)

@@ -167,8 +167,15 @@ class Manager(StandIn):
 
     def deleted_vaults(self, *_: object) -> Response:
         listed = [
-            {"name": name, "properties": {"scheduledPurgeDate": "2027-02-20T00:00:00Z"}}
-            for name in self.subscription.deleted_vaults
+            {
+                "name": name,
+                "properties": {
+                    "scheduledPurgeDate": "2027-02-20T00:00:00Z",
+                    "vaultId": vault["id"],
+                    "location": vault["location"],
+                },
+            }
+            for name, vault in self.subscription.deleted_vaults.items()
         ]
         return Response(200, {"value": listed})
 

@@ -21,6 +21,7 @@ class Site(StandIn):
         self.refused_publishes = 0
         self.failed_builds = 0
         self.unwell = 0
+        self.lets_strangers_in = False
 
     @property
     def host(self) -> str:
@@ -37,12 +38,10 @@ class Site(StandIn):
                 return self.publish(request)
             case "GET", "/api/deployments/latest":
                 return self.build()
-            case "GET", "/admin/host/status":
-                return Response(200, {"state": "Running"})
-            case "GET", "/api/health":
-                return self.health()
-            case "GET", "/api/accounts":
-                return Response(401, {"code": "unauthenticated"}, {"WWW-Authenticate": "Bearer"})
+            case "GET", "/api/deployments/" | "/api/deployments/1/log":
+                return self.log(request)
+            case "GET", _:
+                return self.application(request)
         return Response(404, {"error": f"{request.method} {request.path} is not known here"})
 
     def publish(self, request: Request) -> Response:
@@ -63,6 +62,30 @@ class Site(StandIn):
             self.failed_builds -= 1
             return Response(200, {"status": 3, "status_text": "pip install failed"})
         return Response(200, {"status": 4, "complete": True})
+
+    def log(self, request: Request) -> Response:
+        """List the one deployment there is, or tell what its build said."""
+        if request.path.endswith("/log"):
+            return Response(200, [{"message": "ERROR: No matching distribution found"}])
+        log_url = f"{self.url}/api/deployments/1/log"
+        return Response(200, [{"start_time": "2026-12-01T08:00:00Z", "log_url": log_url}])
+
+    def application(self, request: Request) -> Response:
+        """Answer as the host and the application in it do."""
+        match request.path:
+            case "/admin/host/status":
+                return Response(200, {"state": "Running"})
+            case "/api/health":
+                return self.health()
+            case "/api/accounts":
+                return self.accounts()
+        return Response(404, {"error": f"{request.path} is not known here"})
+
+    def accounts(self) -> Response:
+        """Answer a caller without a token."""
+        if self.lets_strangers_in:
+            return Response(200, {"items": [], "next": None})
+        return Response(401, {"code": "unauthenticated"}, {"WWW-Authenticate": "Bearer"})
 
     def health(self) -> Response:
         if self.unwell or not self.packages:

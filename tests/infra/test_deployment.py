@@ -3,17 +3,23 @@
 import importlib.util
 import json
 import os
+import runpy
 import subprocess
 import sys
 import zipfile
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
-from infra.deployment import package, parameters
-from infra.deployment.az import DeploymentError, Json, patiently
+from infra.deployment import package, parameters, publish
+from infra.deployment.az import Az, AzError, DeploymentError, Json, exit_status, patiently
 from infra.deployment.checks import ACTIONS, _allows
+from local.arm.site import Site
+from local.standins.trust import Trust
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 INFRA = ROOT / "infra"
@@ -50,6 +56,7 @@ def test_the_names_follow_from_one(tmp_path: Path) -> None:
         ("publicUrl", "https://mail.quick3.test/api", "nothing after it"),
         ("callerIssuer", "", "is missing"),
         ("entraClientId", "x", "filled in by infra/deploy"),
+        ("publicURL", "https://mail.quick3.test", "no parameter of main.bicep"),
     ],
 )
 def test_wrong_parameters_are_refused(tmp_path: Path, name: str, value: str, said: str) -> None:
@@ -66,7 +73,7 @@ def test_a_file_that_is_none_says_where_to_begin(tmp_path: Path) -> None:
 def test_the_package_is_the_application_and_nothing_else(tmp_path: Path) -> None:
     names = package.make(ROOT, tmp_path / "package.zip")
     tops = {name.split("/")[0] for name in names}
-    wanted = {"function_app.py", "host.json", "requirements.txt", "build.env"}
+    wanted = {"function_app.py", "host.json", "requirements.txt", "constraints.txt", "build.env"}
     assert tops == {*wanted, "functions", "shared"}
     assert {name.rpartition(".")[2] for name in names} >= {"py", "toml", "html"}
     assert not [name for name in names if "__pycache__" in name or name.endswith(".pyc")]
@@ -82,10 +89,35 @@ def test_the_same_files_make_the_same_package(tmp_path: Path) -> None:
 
 def test_a_package_with_something_strange_is_not_made(tmp_path: Path) -> None:
     (tmp_path / ".funcignore").write_text("*.pyc\n", encoding="utf-8")
-    for name in ("function_app.py", "host.json", "requirements.txt", "notes.txt"):
+    for name in (*package.NEEDED[:-1], "notes.txt"):
         (tmp_path / name).write_text("", encoding="utf-8")
     with pytest.raises(DeploymentError, match=r"notes\.txt"):
         package.make(tmp_path, tmp_path / "package.zip")
+
+
+def pinned(name: str) -> dict[str, str]:
+    lines = (ROOT / name).read_text(encoding="utf-8").splitlines()
+    pairs = (line.split("==") for line in lines if "==" in line)
+    return {canonicalize_name(package): version for package, version in pairs}
+
+
+def test_the_remote_build_installs_what_was_tested() -> None:
+    """Every package that the required ones bring along is pinned, at the version that is here."""
+    wanted = pinned("requirements.txt") | pinned("constraints.txt")
+    found: dict[str, str] = {}
+    waiting = [Requirement(name) for name in pinned("requirements.txt")]
+    while waiting:
+        one = waiting.pop()
+        distribution = metadata.distribution(one.name)
+        found[canonicalize_name(one.name)] = distribution.version
+        inner = [Requirement(line) for line in distribution.requires or ()]
+        waiting += [
+            each
+            for each in inner
+            if each.marker is None
+            or any(each.marker.evaluate({"extra": extra}) for extra in one.extras or {""})
+        ]
+    assert found == wanted
 
 
 def test_the_remote_build_leaves_byte_code_that_outlives_file_times(tmp_path: Path) -> None:
@@ -159,3 +191,59 @@ def test_without_az_it_says_how_to_get_it(tmp_path: Path) -> None:
     )
     assert done.returncode == 1
     assert "aka.ms/azure-cli" in done.stderr
+
+
+@pytest.mark.parametrize("script", ["deploy", "remove", "register"])
+def test_an_old_python_is_told_which_one_is_needed(
+    script: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "version_info", (3, 11, 9, "final", 0))
+    with pytest.raises(SystemExit, match=r"3\.12 or newer.*\nWhat to do: "):
+        runpy.run_path(str(INFRA / script), run_name="__main__")
+
+
+def test_a_preview_does_not_publish(tmp_path: Path) -> None:
+    command = [sys.executable, str(INFRA / "deploy"), str(filled_in(tmp_path))]
+    done = subprocess.run(
+        [*command, "--what-if", "--code-only"], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 2
+    assert "not allowed with" in done.stderr
+
+
+def test_an_interrupted_run_says_that_it_can_be_repeated(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def work() -> None:
+        raise KeyboardInterrupt
+
+    assert exit_status(work) == 130
+    assert "run the same command again" in capsys.readouterr().err
+
+
+def test_a_failed_build_is_told_at_once_whatever_numbers_its_log_holds(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = tmp_path / "az"
+    program.write_text(
+        "#!/bin/sh\necho 'Zip deployment failed: took 403 s, 409 lines' >&2; exit 1\n",
+        encoding="utf-8",
+    )
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    with pytest.raises(AzError, match="Zip deployment failed"):
+        publish.publish(Az(), "rg-x", "func-x", tmp_path / "package.zip")
+
+
+def test_an_application_that_lets_strangers_in_is_not_handed_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Trust(tmp_path / "trust") as trust, Site(trust) as site:
+        for name, value in trust.settings().items():
+            monkeypatch.setenv(name, value)
+        site.packages.append(b"a package")
+        publish.smoke_test(site.url)
+        site.lets_strangers_in = True
+        with pytest.raises(DeploymentError, match="answers 200 instead of 401") as error:
+            publish.smoke_test(site.url)
+    assert "Do not use this installation" in error.value.todo
