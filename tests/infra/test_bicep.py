@@ -1,5 +1,6 @@
 """What the Bicep says, held against the rules of the house; the compiler is not needed for it."""
 
+import ast
 import json
 import re
 from collections import Counter
@@ -155,17 +156,34 @@ def test_every_role_is_assigned_in_one_place_with_a_reason() -> None:
             assert text[one.line - 2].startswith("//"), f"{one.name} has no reason"
 
 
-def test_the_alerts_wait_for_the_events_the_product_logs() -> None:
+def log_lines() -> dict[str, str]:
+    """What the product logs: each line's text, with the level it is logged at."""
+    found: dict[str, str] = {}
+    for path in (*(ROOT / "shared").rglob("*.py"), *(ROOT / "functions").rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            match node:
+                case ast.Call(
+                    func=ast.Attribute(value=ast.Name("_log"), attr=level),
+                    args=[ast.Constant(value=str(text)), *_],
+                ):
+                    found[text] = level
+    return found
+
+
+def test_every_query_finds_a_line_that_the_product_logs() -> None:
+    """The queries' own expression, on the product's own lines, at a level that is kept."""
     text = (INFRA / "modules" / "alerts.bicep").read_text(encoding="utf-8")
     asked = set(re.findall(r'\$\{eventIs\} "([a-z_]+)"', text))
     assert asked == EVENTS
-    sources = [*(ROOT / "shared").rglob("*.py"), *(ROOT / "functions").rglob("*.py")]
-    logged = set(
-        re.findall(
-            r"event=([a-z_]+)", "\n".join(one.read_text(encoding="utf-8") for one in sources)
-        )
-    )
-    assert asked <= logged, f"nothing logs {sorted(asked - logged)}"
+    expression = re.search(r'extract\("([^"]+)", 1, message\)', text)
+    assert expression is not None
+    kept = {
+        found[1]: level
+        for line, level in log_lines().items()
+        if (found := re.search(expression[1], line))
+    }
+    assert asked <= set(kept), f"nothing logs {sorted(asked - set(kept))}"
+    assert {kept[event] for event in asked} <= {"info", "warning", "error", "exception"}
 
 
 def test_the_guide_tells_what_to_do_about_every_alert() -> None:
@@ -173,7 +191,16 @@ def test_the_guide_tells_what_to_do_about_every_alert() -> None:
     text = (INFRA / "modules" / "alerts.bicep").read_text(encoding="utf-8")
     rules = set(re.findall(r"^    name: '([a-z-]+)'$", text, re.MULTILINE))
     metrics = set(re.findall(r"name: '\$\{name\}-([a-z-]+)'", text))
-    assert len(rules | metrics) == 9
+    assert rules == {
+        "credential-failing",
+        "mail-held",
+        "messages-uncertain",
+        "server-errors",
+        "unknown-replies",
+        "upkeep-missing",
+        "wakeups-poisoned",
+    }
+    assert metrics == {"storage-throttled", "vault-throttled"}
     assert [one for one in rules | metrics if f"`{one}`" not in guide] == []
 
 
@@ -187,9 +214,20 @@ def test_the_queue_its_poison_queue_the_tables_and_the_containers_are_there() ->
         name = one.value.get("name")
         if isinstance(name, Literal):
             names[one.type.partition("@")[0].rpartition("/")[2]].add(str(name.value))
-    assert names["queues"] == {"wakeups", "wakeups-poison"}
-    assert names["tables"] == {"mailboxes", "customers", "upkeep"}
-    assert names["containers"] == {"content", "deployments"}
+    wiring = (ROOT / "shared" / "wiring.py").read_text(encoding="utf-8")
+    assert names["queues"] == set(re.findall(r'"(wakeups[a-z-]*)"', wiring))
+    assert names["tables"] == set(re.findall(r'_table\("([a-z]+)"\)', wiring))
+    assert names["containers"] == {*re.findall(r'"(content)", ', wiring), "deployments"}
+
+
+def test_the_instances_kept_ready_are_for_functions_there_are() -> None:
+    text = (INFRA / "parameters" / "production.json").read_text(encoding="utf-8")
+    kept = {one["name"] for one in json.loads(text)["parameters"]["alwaysReady"]["value"]}
+    sources = "".join(
+        one.read_text(encoding="utf-8") for one in (ROOT / "functions").rglob("*.py")
+    )
+    named = {f"function:{one}" for one in re.findall(r'function_name\("(\w+)"\)', sources)}
+    assert kept <= {"http", *named}
 
 
 def test_the_linter_rules_are_errors() -> None:

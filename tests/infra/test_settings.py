@@ -1,8 +1,10 @@
 """The function app is given the settings the code reads, and nothing to be kept secret."""
 
+import json
 import re
 from pathlib import Path
 
+from local.arm.bicep.compiler import compile_file
 from local.arm.bicep.parser import parse
 from local.arm.bicep.syntax import Literal, Object, walk
 from shared.config import SETTINGS, STORAGE
@@ -77,3 +79,17 @@ def test_every_service_refuses_keys() -> None:
         ("application", "allow: false"),
     ):
         assert line in (INFRA / "modules" / f"{module}.bicep").read_text(encoding="utf-8"), module
+
+
+def test_no_script_and_no_template_asks_for_a_key() -> None:
+    asking = re.compile(
+        r"list[-_]?keys|connection[-_]string\b|\"keys\"|credential\", \"reset|publishing[-_]cred",
+        re.IGNORECASE,
+    )
+    for path in (*INFRA.rglob("*.py"), *INFRA.rglob("*.bicep")):
+        lines = path.read_text(encoding="utf-8").splitlines()
+        found = [line for line in lines if asking.search(line) and "//" not in line]
+        kept = [line for line in found if "APPLICATIONINSIGHTS_CONNECTION_STRING" not in line]
+        assert kept == [], path.name
+    template = json.dumps(compile_file(INFRA / "main.bicep"))
+    assert re.findall(r"\blist\w*\(", template) == []
