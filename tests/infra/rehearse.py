@@ -3,15 +3,17 @@
 What is real: az (from the package index, kept in .cache), its sign-in by managed identity, every
 command that infra/deploy gives it, the templates' parameters, the zip. What stands in: the Bicep
 compiler (local.arm.bicep, found by az where it keeps its own), Resource Manager, Graph, the
-deployment service and the application. Some minutes: az itself waits a minute at each publishing.
+deployment service and the application. Two stories are played side by side, each with an Azure of
+its own, because az itself waits a minute at each publishing.
 """
 
-import contextlib
 import json
+import re
+import shlex
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -21,7 +23,10 @@ from local.arm.subscription import ArmError
 PINNED = ROOT / "tests" / "infra" / "azure-cli.txt"
 VENV = ROOT / ".cache" / "azure-cli"
 NAME = "rehearsal"
-DEPLOYED = ("functions", "shared", "function_app.py", "host.json", "requirements.txt")
+DEPLOYED = (
+    *("functions", "shared", "function_app.py", "host.json"),
+    *("requirements.txt", "constraints.txt"),
+)
 READER = {"actions": ["*"], "notActions": ["Microsoft.Authorization/*/Write"]}
 
 
@@ -42,7 +47,8 @@ def az_cli() -> Path:
         print("installing the az CLI (700 MB, once)", flush=True)
         subprocess.run([sys.executable, "-m", "venv", "--clear", str(VENV)], check=True)
         pip = [str(VENV / "bin" / "python"), "-m", "pip", "install", "--quiet", "-r", str(PINNED)]
-        subprocess.run(pip, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        done = subprocess.run(pip, capture_output=True, text=True, check=False)
+        expect("pip installs the az CLI", done.returncode == 0, done.stderr[-2000:])
         stamp.write_text(wanted, encoding="utf-8")
     return program
 
@@ -64,26 +70,35 @@ class Rehearsal:
         self.parameters.write_text(json.dumps(document), encoding="utf-8")
 
     def run(self, script: str, *arguments: str) -> tuple[int, str]:
-        command = [sys.executable, str(ROOT / "infra" / script), str(self.parameters), *arguments]
+        """Run one of the scripts in infra/ as an operator does; its status and its words."""
+        command = [sys.executable, str(ROOT / "infra" / script), *arguments]
         done = subprocess.run(
-            command, env=self.environment, capture_output=True, text=True, check=False
+            command,
+            env=self.environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
         )
         return done.returncode, done.stdout + done.stderr
 
+    def deploy(self, *arguments: str) -> tuple[int, str]:
+        return self.run("deploy", str(self.parameters), *arguments)
+
     def succeeds(self, *arguments: str) -> str:
-        status, said = self.run("deploy", *arguments)
+        status, said = self.deploy(*arguments)
         expect("the deployment succeeds", status == 0, said)
         return said
 
     def stops(self, *words: str) -> str:
         """Deploy and expect it to stop, with words that say why and what to do."""
-        status, said = self.run("deploy")
+        status, said = self.deploy()
         expect("the deployment stops", status == 1, said)
         for one in (*words, "What to do:"):
             expect(f"it says '{one}'", one in said, said)
         return said
 
-    # the acts ------------------------------------------------------------------------------
+    # from nothing --------------------------------------------------------------------------
 
     def nobody_is_signed_in(self) -> None:
         self.stops("Not signed in", "az login")
@@ -93,6 +108,13 @@ class Rehearsal:
             subprocess.run(
                 [self.az, *command], env=self.environment, capture_output=True, check=True
             )
+
+    def tools_are_missing(self) -> None:
+        self.azure.compiler(says="Bicep CLI version 0.30.3 (stand-in)")
+        self.stops("too old: 0.30.3", "az bicep upgrade")
+        self.azure.compiler_path.unlink()
+        self.stops("cannot run the Bicep compiler", "az bicep install")
+        self.azure.compiler()
 
     def what_if_changes_nothing(self) -> None:
         said = self.succeeds("--what-if")
@@ -114,6 +136,14 @@ class Rehearsal:
             self.stops(name, "another 'name'")
             taken.clear()
 
+    def a_deleted_vault_is_somebody_elses(self) -> None:
+        deleted = self.azure.manager.subscription.deleted_vaults
+        home = "/subscriptions/x/resourceGroups/rg-other/providers/Microsoft.KeyVault/vaults"
+        deleted[f"kv-{NAME}"] = {"id": f"{home}/kv-{NAME}", "location": "norwayeast"}
+        self.stops("belongs elsewhere", "rg-other", "another 'name'")
+        deleted.clear()
+        expect("nothing was made", not self.azure.manager.subscription.resources)
+
     def each_step_fails_once(self) -> None:
         """Each run gets one step further; what is done is kept."""
         azure = self.azure
@@ -132,7 +162,7 @@ class Rehearsal:
             self.stops(f"{kind} is not to be had")
         expect("the provider was registered", "Microsoft.EventGrid" in azure.manager.registered)
         azure.site.failed_builds = 1
-        self.stops("'az functionapp deployment source' failed")
+        self.stops("'az functionapp deployment source' failed", "No matching distribution")
         azure.directory.reset_to_nothing()
         for endpoint in (
             "POST applications",
@@ -188,8 +218,53 @@ class Rehearsal:
         found = set(self.azure.site.contents())
         expect("the package holds what it should", found == wanted, sorted(found ^ wanted))
 
+    def nothing_lists_keys(self) -> None:
+        """Nothing asks for a key but az itself, at publishing."""
+        asked = {one.path for one in self.azure.manager.asked if one.method == "POST"}
+        keys = {path for path in asked if "list" in path.rpartition("/")[2].lower()}
+        site = self.azure.manager.subscription.of_type("Microsoft.Web/sites")[0]["id"]
+        az_itself = {f"{site}/config/appsettings/list", f"{site}/host/default/listkeys"}
+        expect("no key is listed", keys <= az_itself, sorted(keys - az_itself))
+
+    def the_guides_commands_are_azs(self) -> None:
+        """Every az command in the guide exists, with every option it is given there."""
+        guide = (ROOT / "docs" / "operating.md").read_text(encoding="utf-8")
+        commands = sorted(set(re.findall(r"`(az [^`…]+)`", guide)))
+        expect("the guide has commands", len(commands) >= 10, commands)
+        for command in commands:
+            words = command.split(" --")[0].split()[1:]
+            asked = [self.az, *words, "--help"]
+            done = subprocess.run(
+                asked, env=self.environment, capture_output=True, text=True, check=False
+            )
+            expect(f"az knows '{command}'", done.returncode == 0, done.stderr)
+            for option in re.findall(r"--[a-z-]+", command):
+                expect(f"'{command}'", f" {option} " in done.stdout, f"az knows no {option}")
+
+    # with an administrator, and later ------------------------------------------------------
+
+    def an_administrator_registers_the_app(self) -> None:
+        """Who deploys may not register: what the script says to hand on is run as it stands."""
+        directory = self.azure.directory
+        directory.may_register = False
+        said = self.stops("Insufficient privileges", "infra/register", "--client-id")
+        directory.may_register = True
+        command = re.search(r"^ +infra/register (.+)$", said, re.MULTILINE)
+        expect("it says what to hand on", command, said)
+        assert command is not None
+        status, said = self.run("register", *shlex.split(command[1]))
+        expect("the administrator's run succeeds", status == 0, said)
+        directory.may_register = False
+        directory.changes.clear()
+        client_id = said.split()[-1]
+        self.succeeds("--client-id", client_id)
+        expect("the registration was left alone", not directory.changes, directory.changes)
+        settings = self.azure.manager.subscription.of_type("Microsoft.Web/sites/config")[0]
+        expect("the app has the id", settings["properties"]["ENTRA_CLIENT_ID"] == client_id)
+
     def a_second_run_changes_nothing(self) -> None:
         azure = self.azure
+        azure.directory.may_register = True
         azure.manager.subscription.changes.clear()
         azure.directory.changes.clear()
         self.succeeds()
@@ -201,12 +276,18 @@ class Rehearsal:
 
     def removed_it_comes_back_with_its_vault(self) -> None:
         azure = self.azure
-        status, said = self.run("remove", "--yes", NAME)
+        status, said = self.run("remove", str(self.parameters))
+        expect("without an answer nothing is removed", status == 1, said)
+        expect("it says what to do", f"--yes {NAME}" in said, said)
+        status, said = self.run("remove", str(self.parameters), "--yes", NAME)
         expect("it is removed", status == 0, said)
         left = azure.manager.subscription.resources
         expect("nothing is left", not left, sorted(left))
-        said = self.succeeds()
-        expect("the vault is recovered", "is recovered with its secrets" in said, said)
+        azure.site.failed_builds = 1
+        said = self.stops(
+            "is recovered with its secrets", "pip install failed", "log deployment show"
+        )
+        expect("the vault is there", not azure.manager.subscription.deleted_vaults)
         expect("the same registration", len(azure.directory.applications) == 1)
 
     def code_alone(self) -> None:
@@ -214,41 +295,69 @@ class Rehearsal:
         self.succeeds("--code-only")
         expect("no resource was touched", not self.azure.manager.subscription.changes)
 
-
-ACTS = (
-    "nobody_is_signed_in",
-    "sign_in",
-    "what_if_changes_nothing",
-    "rights_are_missing",
-    "a_name_is_taken",
-    "each_step_fails_once",
-    "it_succeeds_in_the_end",
-    "a_second_run_changes_nothing",
-    "removed_it_comes_back_with_its_vault",
-    "code_alone",
-)
+    def removed_with_the_registration(self) -> None:
+        status, said = self.run(
+            "remove", str(self.parameters), "--yes", NAME, "--app-registration"
+        )
+        expect("it is removed", status == 0, said)
+        left = self.azure.manager.subscription.resources
+        expect("no resource is left", not left, sorted(left))
+        left = self.azure.directory.applications
+        expect("no registration is left", not left, sorted(left))
 
 
-@contextlib.contextmanager
-def timed(act: str) -> Iterator[None]:
-    began = time.monotonic()
-    print(f"rehearse: {act.replace('_', ' ')} ...", flush=True)
-    yield
-    print(f"rehearse: {act.replace('_', ' ')}: as it should be ({time.monotonic() - began:.0f} s)")
+STORIES = {
+    "from nothing": (
+        "nobody_is_signed_in",
+        "sign_in",
+        "tools_are_missing",
+        "what_if_changes_nothing",
+        "rights_are_missing",
+        "a_name_is_taken",
+        "a_deleted_vault_is_somebody_elses",
+        "each_step_fails_once",
+        "it_succeeds_in_the_end",
+        "nothing_lists_keys",
+    ),
+    "later": (
+        "sign_in",
+        "the_guides_commands_are_azs",
+        "an_administrator_registers_the_app",
+        "a_second_run_changes_nothing",
+        "removed_it_comes_back_with_its_vault",
+        "code_alone",
+        "removed_with_the_registration",
+    ),
+}
+
+
+def say(story: str, act: str, what: str) -> None:
+    print(f"rehearse ({story}): {act.replace('_', ' ')} {what}", flush=True)
+
+
+def play(story: str, az: Path) -> bool:
+    """Play one story in an Azure of its own; tells whether all was as it should be."""
+    with TemporaryDirectory() as name, Azure(Path(name)) as azure:
+        rehearsal = Rehearsal(azure, az, Path(name))
+        for act in STORIES[story]:
+            began = time.monotonic()
+            say(story, act, "...")
+            try:
+                getattr(rehearsal, act)()
+                crashes = [*azure.manager.crashes, *azure.directory.crashes, *azure.site.crashes]
+                expect("the stand-ins hold", not crashes, crashes)
+            except (RehearsalError, subprocess.CalledProcessError) as error:
+                say(story, act, f"FAILED: {error}")
+                return False
+            say(story, act, f"as it should be ({time.monotonic() - began:.0f} s)")
+    return True
 
 
 def main() -> int:
     az = az_cli()
-    with TemporaryDirectory() as name, Azure(Path(name)) as azure:
-        rehearsal = Rehearsal(azure, az, Path(name))
-        for act in ACTS:
-            try:
-                with timed(act):
-                    getattr(rehearsal, act)()
-            except RehearsalError as error:
-                print(f"rehearse: {act} FAILED: {error}", file=sys.stderr)
-                return 1
-    return 0
+    with ThreadPoolExecutor(len(STORIES)) as stage:
+        played = [stage.submit(play, story, az) for story in STORIES]
+        return 0 if all(one.result() for one in played) else 1
 
 
 if __name__ == "__main__":
