@@ -72,7 +72,7 @@ param storageSku string = 'Standard_ZRS'
 @minValue(91)
 param contentDays int = 100
 
-@description('Private endpoints, one fixed outbound address; costs about 70 USD a month.')
+@description('Private endpoints, one fixed outbound address; costs about 75 USD a month.')
 param privateNetworking bool = false
 
 @description('recover when a deleted vault of this name is to come back with its secrets.')
