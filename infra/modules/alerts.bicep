@@ -27,6 +27,7 @@ param heldThreshold int
 // The application logs what matters as event=<name> …; one place knows how to find such a line.
 var eventIs = 'traces | where extract("event=([a-z_]+)", 1, message) =='
 
+// A rule that resolves by itself has to be asked more often than every twelve hours.
 var logRules = [
   {
     name: 'credential-failing'
@@ -37,6 +38,7 @@ var logRules = [
     window: 'PT5M'
     operator: 'GreaterThan'
     threshold: 0
+    resolves: true
   }
   {
     name: 'wakeups-poisoned'
@@ -47,6 +49,7 @@ var logRules = [
     window: 'PT15M'
     operator: 'GreaterThan'
     threshold: 0
+    resolves: true
   }
   {
     name: 'server-errors'
@@ -57,6 +60,7 @@ var logRules = [
     window: 'PT15M'
     operator: 'GreaterThan'
     threshold: 5
+    resolves: true
   }
   {
     name: 'messages-uncertain'
@@ -67,6 +71,7 @@ var logRules = [
     window: 'PT15M'
     operator: 'GreaterThan'
     threshold: 0
+    resolves: true
   }
   {
     name: 'mail-held'
@@ -77,6 +82,7 @@ var logRules = [
     window: 'PT1H'
     operator: 'GreaterThan'
     threshold: heldThreshold
+    resolves: true
   }
   {
     name: 'upkeep-missing'
@@ -87,6 +93,7 @@ var logRules = [
     window: 'PT1H'
     operator: 'LessThan'
     threshold: 1
+    resolves: true
   }
   {
     name: 'unknown-replies'
@@ -97,6 +104,7 @@ var logRules = [
     window: 'P1D'
     operator: 'GreaterThan'
     threshold: 0
+    resolves: false
   }
 ]
 
@@ -119,7 +127,7 @@ resource logAlerts 'Microsoft.Insights/scheduledQueryRules@2023-12-01' = [for ru
     ]
     evaluationFrequency: rule.frequency
     windowSize: rule.window
-    autoMitigate: true
+    autoMitigate: rule.resolves
     criteria: {
       allOf: [
         {

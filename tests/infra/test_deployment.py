@@ -3,6 +3,7 @@
 import importlib.util
 import json
 import os
+import re
 import runpy
 import subprocess
 import sys
@@ -15,7 +16,7 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from infra.deployment import package, parameters, publish
+from infra.deployment import package, parameters, publish, registration
 from infra.deployment.az import Az, AzError, DeploymentError, Json, exit_status, patiently
 from infra.deployment.checks import ACTIONS, _allows
 from local.arm.site import Site
@@ -171,6 +172,17 @@ def test_two_roles_together_are_enough() -> None:
         {"actions": ["Microsoft.Authorization/roleAssignments/write"], "notActions": []},
     ]
     assert all(_allows(granted, one) for one in ACTIONS)
+
+
+def test_both_ways_of_registering_say_the_same() -> None:
+    template = (INFRA / "entra.bicep").read_text(encoding="utf-8")
+    commented = dict(re.findall(r"'([0-9a-f-]{36})' // (\S+)", template))
+    assert {name: one for one, name in commented.items()} == registration.DELEGATED_PERMISSIONS
+    assert f"= '{registration.MICROSOFT_GRAPH}'" in template
+    assert f"/{registration.CREDENTIAL}'" in template
+    for word in ("AzureADandPersonalMicrosoftAccount", "AzureADMultipleOrgs"):
+        assert f"'{word}'" in template
+    assert template.count("'api://AzureADTokenExchange'") == 1
 
 
 @pytest.mark.parametrize("script", ["deploy", "remove", "register"])

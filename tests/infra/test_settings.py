@@ -2,12 +2,16 @@
 
 import json
 import re
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from local.arm.bicep.compiler import compile_file
 from local.arm.bicep.parser import parse
 from local.arm.bicep.syntax import Literal, Object, walk
-from shared.config import SETTINGS, STORAGE
+from local.arm.deployments import Deployment
+from local.arm.subscription import Subscription
+from shared.config import SETTINGS, STORAGE, Config
 
 INFRA = Path(__file__).resolve().parent.parent.parent / "infra"
 
@@ -50,6 +54,38 @@ def test_the_settings_in_bicep_are_the_settings_the_code_reads() -> None:
     read = set(SETTINGS) - set(NOT_IN_AZURE)
     assert given - read == set(), "given, but nothing reads them"
     assert read - given == set(), "read, but not given"
+
+
+class Asked(Mapping[str, str]):
+    """An environment that remembers what was looked for in it."""
+
+    def __init__(self, settings: dict[str, str]) -> None:
+        self.settings = settings
+        self.names: set[str] = set()
+
+    def __getitem__(self, name: str) -> str:
+        self.names.add(name)
+        return self.settings[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.settings)
+
+    def __len__(self) -> int:
+        return len(self.settings)
+
+
+def test_the_code_starts_with_what_it_is_given_and_asks_for_nothing_else() -> None:
+    there = Subscription("a-subscription", "a-tenant", "func-x.azurewebsites.net")
+    path = INFRA / "parameters" / "production.json"
+    given: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))["parameters"]
+    given["entraClientId"] = {"value": "11111111-2222-4333-8444-555555555555"}
+    given["budgetStartDate"] = {"value": "2026-12-01"}
+    Deployment(there, compile_file(INFRA / "main.bicep"), given).run()
+    environ = Asked(there.of_type("Microsoft.Web/sites/config")[0]["properties"])
+    config = Config.from_environ(environ)
+    assert config.storage.connection_string is None
+    assert config.entra_client_secret is None
+    assert environ.names == set(SETTINGS)
 
 
 def test_no_setting_is_a_key_a_password_a_connection_string_or_a_secret() -> None:
