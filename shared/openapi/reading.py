@@ -4,9 +4,9 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from shared.guidance import every_code, for_code, words_for
+from shared.guidance import commands_for, every_code, for_code, words_for
 from shared.openapi.document import document
-from shared.pages.page import Explanation, page
+from shared.pages.page import Explanation, page, say
 from shared.pages.visit import Answer
 
 _PEOPLE = ("user", "admin", "operator")
@@ -147,9 +147,11 @@ def problem_page(code: str, *, language: str, public_url: str, product: str) -> 
     """Return the page a problem's ``type`` leads to; an unknown code gets the page for that."""
     known = code in every_code()
     guidance = for_code(code if known else "not-found")
-    words = words_for(guidance, language=language, values={"product": product})
+    below = say(language, "frame", "below")
+    shown = {"command": below} if guidance.commands else {}
+    words = words_for(guidance, language=language, values={"product": product, **shown})
     return page(
-        "problem",
+        "explained",
         language=language,
         product=product,
         status=200 if known else 404,
@@ -158,8 +160,8 @@ def problem_page(code: str, *, language: str, public_url: str, product: str) -> 
             detail=words.detail,
             action=words.action,
             who=guidance.who if guidance.who in _PEOPLE else "",
+            commands=commands_for(guidance, values={}),
         ),
-        retry=None,
-        admin_url=None,
-        home=f"{public_url}/api/docs",
+        code=guidance.code,
+        reference=f"{public_url}/api/docs",
     )

@@ -1,6 +1,7 @@
 """How a page is made: a template, the words of one language, headers that keep others out."""
 
 import functools
+import re
 import tomllib
 from dataclasses import dataclass
 from hashlib import sha256
@@ -8,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from shared.pages.visit import Answer, Headers
 
@@ -26,6 +27,8 @@ _SAFETY = (
     ("X-Robots-Tag", "noindex"),
 )
 _FOR_NOBODY_ELSE = (("Cache-Control", "no-store"), ("Vary", "Accept-Language, Cookie"))
+
+_BACKTICKED = re.compile("`([^`]+)`")
 
 _ASSETS = {
     "page.css": "text/css; charset=utf-8",
@@ -117,10 +120,18 @@ def _words() -> dict[str, Any]:
 
 @functools.cache
 def _templates() -> Environment:
-    return Environment(
+    made = Environment(
         loader=FileSystemLoader(_ROOM / "templates"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    made.filters["code"] = _with_code
+    return made
+
+
+def _with_code(text: str) -> Markup:
+    """Show what stands in backticks as code; all of it is escaped first."""
+    shown = _BACKTICKED.sub(r"<code>\1</code>", str(escape(text)))
+    return Markup(shown)  # noqa: S704 - escaped above
