@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 from shared.microsoft.smtp import (
     CommandError,
@@ -89,16 +90,14 @@ class SubmissionError(Exception):
         return self.phase is Phase.CONTENT and self.reply is None
 
 
-@dataclass(frozen=True, slots=True)
-class Command:
+class Command(NamedTuple):
     """One command as it goes over the wire, and the phase its reply belongs to."""
 
     phase: Phase
     octets: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Opening:
+class Opening(NamedTuple):
     """All commands of *envelope* up to and with DATA; *recipients* are those they name.
 
     *unsendable* are the recipients that cannot be put into a command. With *reset* the first
@@ -171,6 +170,8 @@ def judge(opening: Opening, replies: Sequence[Reply]) -> tuple[Refusal, ...]:
     """
     replies = replies[1:] if opening.reset else replies
     mail, rcpts, data = replies[0], replies[1 : 1 + len(opening.recipients)], replies[-1]
+    if data.code == 354 and all(reply.code == 250 for reply in (mail, *rcpts)):
+        return opening.unsendable  # as nearly always
     _expect(mail, 2)
     if _is_refusal(mail):
         raise SubmissionError(Phase.MAIL, Reason.REFUSED, reply=mail)
