@@ -12,10 +12,12 @@ from collections.abc import Callable
 from typing import Any
 
 SDKS = (
+    "azure.data.tables",
     "azure.eventgrid",
     "azure.identity",
     "azure.keyvault.secrets",
     "azure.storage.blob",
+    "azure.storage.queue",
     "jwt",
     "msal",
     "requests",
