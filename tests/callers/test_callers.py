@@ -362,6 +362,7 @@ def _verifier(documents: dict[str, object]) -> CallerVerifier:
 
 DISCOVERY = f"{URL}/.well-known/openid-configuration"
 RSA_KEY = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+EC_KEY = ec.generate_private_key(ec.SECP256R1())
 
 
 def _jwk(key: Any = RSA_KEY, **members: object) -> dict[str, object]:  # noqa: ANN401
@@ -424,6 +425,34 @@ def test_an_issuer_may_end_in_a_slash_and_leave_its_only_key_unnamed() -> None:
     claims = {"iss": f"{URL}/", "aud": "a", "c": "firma", "exp": time.time() + 60}
 
     assert verifier.verify(f"Bearer {jwt.encode(claims, RSA_KEY, 'RS256')}").customer == "firma"
+
+
+@pytest.mark.parametrize(("key", "algorithm"), [(RSA_KEY, "RS256"), (EC_KEY, "ES256")])
+def test_a_key_set_of_many_kinds_and_sparse_members_is_as_good(key: Any, algorithm: str) -> None:  # noqa: ANN401 - either kind of key
+    """As other issuers publish them: no alg, no use, certificates, keys for other purposes."""
+    keys = [
+        {"kty": "OKP", "crv": "Ed25519", "kid": "ed", "x": "A" * 43},
+        {"kty": "oct", "kid": "hmac", "k": "AAAA"},
+        {"kty": "unheard-of", "kid": "new"},
+        _jwk(rsa.generate_private_key(public_exponent=65537, key_size=2048), kid="enc", use="enc"),
+        _jwk(ec.generate_private_key(ec.SECP384R1()), kid="p384", alg="ES384"),
+        _jwk(kid="rsa", x5t="x", x5c=["MII"], issuer="https://issuer.test/{tenantid}/v2.0"),
+        _jwk(EC_KEY, kid="ec", key_ops=["verify"]),
+    ]
+    found = {
+        "issuer": URL,
+        "jwks_uri": f"{URL}/k",
+        "claims_supported": ["sub"],
+        "mtls_endpoint_aliases": {"token_endpoint": "https://mtls.test/t"},
+        "request_uri_parameter_supported": False,
+    }
+    verifier = _verifier({DISCOVERY: found, f"{URL}/k": {"keys": keys, "x": 1}})
+    claims = {"iss": URL, "aud": ["a", "b"], "c": "firma", "exp": time.time() + 60.5}
+    kid = "rsa" if algorithm == "RS256" else "ec"
+
+    token = jwt.encode(claims, key, algorithm, headers={"kid": kid, "typ": "at+jwt", "x5t": "x"})
+
+    assert verifier.verify(f"bearer {token}").customer == "firma"
 
 
 def test_a_document_is_fetched_without_redirects_and_within_bounds(issuer: Issuer) -> None:
