@@ -9,6 +9,7 @@ from urllib.parse import urlencode
 
 from shared.accounts.account import Account, AccountStatus
 from shared.connecting import admin_link, checks, confirmation
+from shared.connecting import flow as flows
 from shared.connecting import ticket as tickets
 from shared.connecting.admin_link import AdminLink
 from shared.connecting.connect import Arrival, Connecting, RefusedError
@@ -67,7 +68,8 @@ class Browser:
         except ServiceError as error:
             return self._problem(visit, error.code)
         cookie = _cookie(departure.cookie_name, departure.cookie.reveal(), 900)
-        return pages.redirect(departure.location, (cookie,))
+        ended = (_cookie(name, "", 0) for name in flows.surplus(visit.cookies()))
+        return pages.redirect(departure.location, (cookie, *ended))
 
     def callback(self, visit: Visit, now: datetime) -> Answer:
         """Judge what Microsoft sent back, and say how it went."""

@@ -1,7 +1,7 @@
 """The flow: one run to Microsoft and back, kept only in the browser that started it."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from hashlib import sha256
@@ -14,6 +14,9 @@ from shared.secrecy import Secret
 
 LIFETIME = timedelta(minutes=15)
 """How long the person has at Microsoft."""
+
+AT_ONCE = 8
+"""How many flows one browser may have open."""
 
 _PURPOSE = "flow"
 _KEPT = ("state", "redirect_uri", "scope", "nonce", "code_verifier")
@@ -33,12 +36,24 @@ class Flow:
         return sha256(str(self.request["state"]).encode()).hexdigest()
 
 
+_COOKIE = "__Host-connect-"
+
+
+def surplus(cookies: Iterable[str]) -> list[str]:
+    """Return the names of a browser's oldest flows, beyond those that it may have open at once.
+
+    Browsers send the oldest cookie first (RFC 6265 section 5.4). Without an end to them, somebody
+    who tries again and again would come to send more than a server reads.
+    """
+    return [name for name in cookies if name.startswith(_COOKIE)][: -(AT_ONCE - 1)]
+
+
 def cookie_name(state: str) -> str:
     """Return the cookie's name for *state*; its own for each, so that two tabs do not meet.
 
     ``__Host-``: only this host, only over TLS, for all paths (RFC 6265bis section 4.1.3.2).
     """
-    return f"__Host-connect-{sha256(state.encode()).hexdigest()[:8]}"
+    return f"{_COOKIE}{sha256(state.encode()).hexdigest()[:8]}"
 
 
 def keep(ticket: Ticket, request: Mapping[str, Any], *, seal: Sealer, now: datetime) -> Secret:

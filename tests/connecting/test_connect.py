@@ -109,6 +109,17 @@ def test_either_of_two_tabs_can_finish(
     assert kari.visit(entra_standin.sign_in(other, KARI)).status == 200
 
 
+def test_a_browser_keeps_only_so_many_flows_open_and_the_newest_ones(
+    browser: Browser, connect_url: str, entra_standin: EntraStandIn
+) -> None:
+    kari = Person(browser)
+    tabs = [kari.depart(connect_url) for _ in range(12)]
+
+    assert len([name for name in kari.cookies if "connect" in name]) == 8
+    assert kari.visit(entra_standin.sign_in(tabs[0], KARI)).status == 400
+    assert kari.visit(entra_standin.sign_in(tabs[4], KARI)).status == 200
+
+
 def test_the_wrong_person_is_told_both_names_and_can_try_again(
     browser: Browser,
     connect_url: str,

@@ -188,7 +188,9 @@ class Person:
         name, _, value = pair.partition("=")
         assert name.startswith("__Host-")
         assert {"Path=/", "Secure", "HttpOnly", "SameSite=Lax"} <= set(attributes)
-        self.cookies[name] = value
+        self.cookies.pop(name, None)
+        if "Max-Age=0" not in attributes:
+            self.cookies[name] = value
 
     def depart(self, connect_url: str, *, referer: str = "") -> str:
         """Open the link and press the button if there is one; Microsoft's address."""
