@@ -280,7 +280,7 @@ class _Store:
         self._socket: socket.socket | None = None
 
     def ask(self, raw: bytes, method: str) -> Message:
-        if self._socket and select.select([self._socket], [], [], 0)[0]:
+        if self._socket and _has_news(self._socket):
             self.close()  # it was closed while idle
         if self._socket is None:
             self._socket = socket.create_connection(("127.0.0.1", self._port), UPSTREAM_SECONDS)
@@ -298,6 +298,12 @@ class _Store:
         if self._socket:
             _shut(self._socket)
             self._socket = None
+
+
+def _has_news(connection: socket.socket) -> bool:
+    waiting = select.poll()  # select() takes no more than 1,024 files
+    waiting.register(connection, select.POLLIN)
+    return bool(waiting.poll(0))
 
 
 def _shut(connection: socket.socket) -> None:
