@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from typing import Protocol
 
@@ -17,6 +18,9 @@ from shared.secrecy import Secret
 
 TOKEN = "token"  # noqa: S105 - the name of a phase
 """The phase before the SMTP session: getting an access token."""
+
+LONGEST_ASKED = timedelta(hours=1)
+"""A ``Retry-After`` of Entra's counts up to this."""
 
 _log = logging.getLogger(__name__)
 
@@ -80,6 +84,9 @@ class Door:
             _log.error(
                 "event=client_credential_failing error=%s codes=%s", error.error, error.codes
             )
+        if error.retry_after:
+            asked = min(timedelta(seconds=error.retry_after), LONGEST_ASKED)
+            guidance = replace(guidance, pause=max(asked, guidance.pause or asked))
         return Failure(phase=TOKEN, guidance=guidance, values={"reply": error.error})
 
     def keep(self, account: Account, session: Session) -> None:

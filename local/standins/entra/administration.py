@@ -1,5 +1,6 @@
 """What the people around Entra do to it: add, disable, revoke, require, block, break."""
 
+from collections import deque
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
@@ -7,7 +8,7 @@ from urllib.parse import parse_qsl, urlsplit
 from local.standins.directory import PASSWORD, Directory
 from local.standins.entra.application import Application
 from local.standins.entra.grants import Grants
-from local.standins.entra.refusals import REFUSALS
+from local.standins.entra.refusals import REFUSALS, Refusal, RefusedError
 from local.standins.entra.sign_in import Page, SignIns, Step, StoppedError
 from local.standins.entra.tokens import Tokens
 from local.standins.faults import Fault
@@ -33,6 +34,7 @@ class Administration(StandIn):
         self.withheld_scopes: set[str] = set()
         self.refresh_token_withheld = False
         self.shows_secret = False
+        self.planned: deque[RefusedError] = deque()
 
     @verb
     def sign_in(
@@ -182,6 +184,16 @@ class Administration(StandIn):
         return {kind: list(secrets) for kind, secrets in list(self.tokens.issued.items())}
 
     @verb
+    def refuse_next(
+        self, error: str, number: int = 0, suberror: str | None = None, times: int = 1
+    ) -> None:
+        """Answer the next *times* token requests with *error*, whatever they ask for."""
+        status = 401 if error == "invalid_client" else 400
+        refused = RefusedError(number)
+        refused.row = Refusal(error, refused.row.words, suberror, status)
+        self.planned.extend([refused] * times)
+
+    @verb
     def throttle(self, times: int = 1, seconds: float = 1, html: bool = False) -> None:  # noqa: FBT001, FBT002
         """429 with Retry-After, the body JSON or HTML."""
         kind = "throttled-html" if html else "throttled"
@@ -191,6 +203,7 @@ class Administration(StandIn):
     def restore(self) -> None:
         """End faults, broken credentials and withheld grants; people stay as they are."""
         super().restore()
+        self.planned.clear()
         self.application.restore()
         self.withheld_scopes.clear()
         self.refresh_token_withheld = False

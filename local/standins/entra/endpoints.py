@@ -132,6 +132,8 @@ class Entra(Administration):
         for kind in ("client_secret", "client_assertion", "code_verifier"):
             if kind in form:
                 self.tokens.remember(kind, form[kind])
+        if self.planned:
+            raise self.planned.popleft()
         self.application.authenticate(form)
         grant_type = form.get("grant_type", "")
         self.counters[f"grant {grant_type}"] += 1

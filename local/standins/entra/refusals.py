@@ -189,13 +189,16 @@ REFUSALS: dict[int, Refusal] = {
 }
 
 
+ON_DEMAND = Refusal(REQUEST, "Refused on demand.")
+
+
 class RefusedError(Exception):
     """A request Entra does not grant."""
 
     def __init__(self, number: int, **values: str) -> None:
         super().__init__(number)
         self.number = number
-        self.row = REFUSALS[number]
+        self.row = REFUSALS.get(number, ON_DEMAND)
         filled = self.row.words.format_map(_Blank(values))
         self.words = f"AADSTS{number}: {filled}"
 
@@ -214,7 +217,7 @@ def document(refused: RefusedError, *, host: str, correlation: str | None) -> di
         "error": refused.row.error,
         "error_description": f"{refused.words} Trace ID: {trace} "
         f"Correlation ID: {correlation} Timestamp: {stamp}",
-        "error_codes": [refused.number],
+        "error_codes": [refused.number] if refused.number else [],
         "timestamp": stamp,
         "trace_id": trace,
         "correlation_id": correlation,
