@@ -8,7 +8,7 @@ import logging
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from shared.delivery.crew import Crew
 from shared.delivery.turn import Turn
@@ -45,12 +45,14 @@ def drain(crew: Crew, account: str) -> None:
 
 
 @contextmanager
-def _renewed(lease: Lease, clock: Callable[[], datetime]) -> Iterator[None]:
+def _renewed(
+    lease: Lease, clock: Callable[[], datetime], every: timedelta = RENEW_EVERY
+) -> Iterator[None]:
     """Renew *lease* in the background for as long as the block lasts."""
     over = threading.Event()
 
     def renew() -> None:
-        while not over.wait(RENEW_EVERY.total_seconds()):
+        while not over.wait(every.total_seconds()):
             try:
                 lease.renew(clock())
             except LeaseLostError:

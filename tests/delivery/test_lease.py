@@ -1,0 +1,114 @@
+"""The lease: kept while its holder works, and given back without missing who came meanwhile."""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+import pytest
+
+from shared import wiring
+from shared.delivery.drain import _renewed, drain
+from shared.messages.record import MessageStatus
+from shared.store.lease import Lease, LeaseLostError
+from shared.store.rows import LEASE
+from shared.store.table import Table, Write
+from tests.delivery.post_office import PostOffice
+
+
+@dataclass(slots=True)
+class Interrupted:
+    """A table that lets something happen once, right before the lease would be given back."""
+
+    table: Table
+    happens: Callable[[], None]
+    happened: list[bool] = field(default_factory=list)
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self.table, name)
+
+    def commit(self, partition: str, writes: Sequence[Write]) -> list[str]:
+        gives_back = writes[0].row == LEASE and writes[0].values.get("holder") == ""
+        if gives_back and not self.happened:
+            self.happened.append(True)
+            self.happens()
+        return self.table.commit(partition, writes)
+
+
+def test_what_arrives_while_a_drain_is_ending_is_sent_by_it(office: PostOffice) -> None:
+    account = office.open_account()
+    office.post(account, "nr 0")
+
+    def another_message_and_its_wake_up() -> None:
+        office.post(account, "nr 1")
+        office.drain(account)  # meets the held lease and goes
+
+    table = Interrupted(wiring._table("mailboxes"), another_message_and_its_wake_up)
+    drain(office.crew_at(table), account.id)  # type: ignore[arg-type]
+
+    assert table.happened
+    assert office.subjects(account) == ["nr 0", "nr 1"]
+    assert wiring.messages().waiting(account.id) == 0
+
+
+def test_a_working_holder_keeps_its_lease(office: PostOffice) -> None:
+    account = office.open_account()
+    lease = wiring.leases().acquire(account.id, office.clock())
+    assert isinstance(lease, Lease)
+
+    with _renewed(lease, office.clock, timedelta(seconds=0.05)):
+        for _ in range(4):
+            office.clock.turn(seconds=40)
+            time.sleep(0.3)
+            assert not isinstance(wiring.leases().acquire(account.id, office.clock()), Lease)
+            assert lease.is_safe(office.clock())
+
+
+def test_who_lost_the_lease_can_write_nothing(office: PostOffice) -> None:
+    account = office.open_account()
+    record = office.post(account)
+    slow = wiring.leases().acquire(account.id, office.clock())
+    assert isinstance(slow, Lease)
+    entry = wiring.messages().outbox(account.id, 1)[0]
+
+    office.clock.turn(seconds=66)
+    office.drain(account)
+    assert office.record(record).status is MessageStatus.SENT
+
+    with pytest.raises(LeaseLostError):
+        slow.begin(entry, record, office.clock())
+    slow.finish(entry, record)
+    with pytest.raises(LeaseLostError):
+        slow.release(office.clock())
+    assert office.record(record).status is MessageStatus.SENT
+    assert office.subjects(account) == ["Faktura"]
+
+
+def test_a_drain_that_meets_a_dead_holder_comes_back_when_its_lease_is_over(
+    office: PostOffice,
+) -> None:
+    account = office.open_account()
+    office.post(account)
+    assert isinstance(wiring.leases().acquire(account.id, office.clock()), Lease)
+    office.woken.clear()
+
+    office.drain(account)
+    office.drain(account)
+
+    assert len(office.woken) == 1
+    waits = office.woken[0][1] - office.clock()
+    assert timedelta(seconds=63) < waits <= timedelta(seconds=66)
+    office.clock.turn(seconds=66)
+    office.drain(account)
+    assert office.subjects(account) == ["Faktura"]
+
+
+def test_the_connection_is_kept_for_the_next_drain(office: PostOffice) -> None:
+    account = office.open_account()
+    before = office.stack.exchange.counts()["authentications"]
+    for n in range(3):
+        office.post(account, f"nr {n}")
+        office.drain(account)
+
+    assert office.subjects(account) == ["nr 0", "nr 1", "nr 2"]
+    assert office.stack.exchange.counts()["authentications"] - before == 1
