@@ -17,8 +17,10 @@ from shared.messages.accept import Accepted, Intake, Key
 from shared.messages.draft import Draft, Sender
 from shared.messages.record import Record
 from shared.messages.request import draft_from_json
-from shared.schedule import Sent
+from shared.microsoft.tokens import AccessTokens
+from shared.schedule import Item, Sent, Task
 from shared.store.accounts import Accounts
+from shared.store.agenda import Agenda
 from shared.store.leases import Leases
 from shared.store.messages import CONTENT_IN_PARTITION, Messages
 from shared.store.table import Table
@@ -41,6 +43,24 @@ class Clock:
 class Asker:
     customer: str
     user: str | None = "Kari"
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """The agenda as far as it is about *accounts*."""
+
+    agenda: Agenda
+    accounts: set[str]
+
+    def add(self, task: Task, account: str, at: datetime) -> datetime:
+        return self.agenda.add(task, account, at)
+
+    def due(self, task: Task, now: datetime, *, limit: int) -> list[Item]:
+        due = self.agenda.due(task, now, limit=100 * limit)
+        return [item for item in due if item.account in self.accounts]
+
+    def done(self, item: Item) -> None:
+        self.agenda.done(item)
 
 
 @dataclass(slots=True)
@@ -152,6 +172,24 @@ class PostOffice:
             )
 
         return compose
+
+    def keep_up(self, *accounts: Account) -> None:
+        """Let upkeep do what is due for *accounts*, and leave what is other tests' alone."""
+        tokens = AccessTokens(
+            refresh_tokens=wiring.vault(), endpoint=wiring.entra(), clock=self.clock
+        )
+        upkeep = replace(
+            wiring.upkeep(),
+            agenda=Share(wiring.agenda(), {one.id for one in accounts}),
+            wakeups=self,
+            access_tokens=lambda: tokens,
+            clock=self.clock,
+        )
+        upkeep.run()
+
+    def redrive(self, limit: int = 32) -> list[str]:  # noqa: ARG002
+        """Nothing was poisoned here."""
+        return []
 
     def drain(self, account: Account) -> None:
         """Drain the mailbox once."""
