@@ -12,7 +12,7 @@ from shared.delivery.failure import Failure
 from shared.delivery.results import Results
 from shared.delivery.standing import Standing
 from shared.errors import ServiceError
-from shared.messages.record import Record
+from shared.messages.record import MessageStatus, Record
 from shared.microsoft.smtp import Envelope
 from shared.microsoft.submission import Accepted, SubmissionError
 from shared.store.lease import PACED, Lease, LeaseLostError, Rest
@@ -179,10 +179,12 @@ class Turn:
     def _prepared(self, entry: Entry, now: datetime) -> tuple[Record, bytes] | None:
         """Return what is to be sent, or None when the entry was settled without sending."""
         record, content = self._ahead.take(entry)
+        if record and entry.started:
+            record = self._recovered(entry, record)
+            if record.status is not MessageStatus.QUEUED:
+                return None
         if record is None:
             self._strike(entry)
-        elif entry.started:
-            self._recover(entry, record)
         elif now >= verdict.expiry(record, self._standing.account, held=True):
             self._give_up(entry, record, "message-expired")
         elif content is None:
@@ -272,11 +274,16 @@ class Turn:
         self._lease.rest = Rest(until, judged.reason, count)
         return until
 
-    def _recover(self, entry: Entry, record: Record) -> None:
-        """Settle a message whose sender died between its beginning and its answer."""
+    def _recovered(self, entry: Entry, record: Record) -> Record:
+        """Settle a message whose sender died between its beginning and its answer.
+
+        One that is to be sent again is sent now, before those behind it.
+        """
         now = self._crew.clock()
-        self._results.add(entry, verdict.interrupted(record, now))
+        record = verdict.interrupted(record, now)
+        self._results.add(entry, record)
         self._results.write(self._standing.account, now)
+        return record
 
     def _give_up(self, entry: Entry, record: Record, code: str) -> None:
         self._results.add(entry, verdict.given_up(record, code, {}))

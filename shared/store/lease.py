@@ -189,10 +189,11 @@ class Lease:
             try:
                 self._etag = self._table.commit(self.account, (mine, *writes))[0]
             except ConflictError as error:
-                if error.index > 0:
-                    raise type(error)(error.index - 1) from error
+                # A repeated transaction can fail at any row: what it deletes is gone already.
                 if self._adopt(values["revision"], now):
                     return
+                if error.index > 0:
+                    raise type(error)(error.index - 1) from error
                 if giving_back and self._wanted:
                     raise _WantedError from error
             else:

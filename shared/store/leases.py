@@ -90,7 +90,10 @@ class Leases:
         try:
             taken = self._table.commit(account, [Write(Kind.MERGE, LEASE, mine, etag)])[0]
         except ConflictError:
-            return None
+            found = self._table.get(account, LEASE)
+            if found is None or found[0]["revision"] != holder:
+                return None
+            taken = found[1]  # the answer to an earlier try was lost, but it got through
         return Lease(self._table, account, row, taken, holder)
 
     def rouse(self, account: str, now: datetime) -> None:

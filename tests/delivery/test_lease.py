@@ -8,6 +8,7 @@ from datetime import timedelta
 import pytest
 
 from shared import wiring
+from shared.accounts.account import Account
 from shared.delivery.drain import _renewed, drain
 from shared.messages.record import MessageStatus
 from shared.store.lease import Lease, LeaseLostError
@@ -35,6 +36,11 @@ class Interrupted:
         return self.table.commit(partition, writes)
 
 
+def acquire(office: PostOffice, account: Account) -> object:
+    """Take the lease as another drain would."""
+    return wiring.leases().acquire(account.id, office.clock(), lambda _: None)
+
+
 def test_what_arrives_while_a_drain_is_ending_is_sent_by_it(office: PostOffice) -> None:
     account = office.open_account()
     office.post(account, "nr 0")
@@ -53,21 +59,21 @@ def test_what_arrives_while_a_drain_is_ending_is_sent_by_it(office: PostOffice) 
 
 def test_a_working_holder_keeps_its_lease(office: PostOffice) -> None:
     account = office.open_account()
-    lease = wiring.leases().acquire(account.id, office.clock())
+    lease = acquire(office, account)
     assert isinstance(lease, Lease)
 
     with _renewed(lease, office.clock, timedelta(seconds=0.05)):
         for _ in range(4):
             office.clock.turn(seconds=40)
             time.sleep(0.3)
-            assert not isinstance(wiring.leases().acquire(account.id, office.clock()), Lease)
+            assert not isinstance(acquire(office, account), Lease)
             assert lease.is_safe(office.clock())
 
 
 def test_who_lost_the_lease_can_write_nothing(office: PostOffice) -> None:
     account = office.open_account()
     record = office.post(account)
-    slow = wiring.leases().acquire(account.id, office.clock())
+    slow = acquire(office, account)
     assert isinstance(slow, Lease)
     entry = wiring.messages().outbox(account.id, 1)[0]
 
@@ -81,25 +87,6 @@ def test_who_lost_the_lease_can_write_nothing(office: PostOffice) -> None:
     with pytest.raises(LeaseLostError):
         slow.release(office.clock())
     assert office.record(record).status is MessageStatus.SENT
-    assert office.subjects(account) == ["Faktura"]
-
-
-def test_a_drain_that_meets_a_dead_holder_comes_back_when_its_lease_is_over(
-    office: PostOffice,
-) -> None:
-    account = office.open_account()
-    office.post(account)
-    assert isinstance(wiring.leases().acquire(account.id, office.clock()), Lease)
-    office.woken.clear()
-
-    office.drain(account)
-    office.drain(account)
-
-    assert len(office.woken) == 1
-    waits = office.woken[0][1] - office.clock()
-    assert timedelta(seconds=63) < waits <= timedelta(seconds=66)
-    office.clock.turn(seconds=66)
-    office.drain(account)
     assert office.subjects(account) == ["Faktura"]
 
 
