@@ -21,6 +21,8 @@ PROBLEM = "application/problem+json"
 LARGEST_BODY = 36 * 1024 * 1024
 """Bytes of a request: a 25 MB attachment in base64, and room for the rest of the message."""
 SMALL_BODY = 64 * 1024
+RETRY_SECONDS = 5
+"""When to come again after something behind us was down, where nobody knows better."""
 EXPOSED = "Idempotency-Replayed, Location, Preference-Applied, Retry-After"
 METHODS = "GET, POST, PATCH, DELETE, OPTIONS"
 ASKED = "Authorization, Content-Type, Idempotency-Key, Prefer, Accept-Language"
@@ -75,8 +77,8 @@ def problem(
     )
     response.headers["Content-Type"] = PROBLEM
     response.headers["Cache-Control"] = "no-store"
-    if error.retry_after is not None:
-        response.headers["Retry-After"] = str(error.retry_after)
+    if error.retry_after is not None or status == 503:
+        response.headers["Retry-After"] = str(error.retry_after or RETRY_SECONDS)
     if status == 405:
         response.headers["Allow"] = error.values.get("allow", "")
     if status in (401, 403):
