@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import msal
 import requests
@@ -64,6 +64,7 @@ class Entra:
             login_hint=login_hint,
             response_mode="query",
         )
+        flow["auth_uri"] = _in_our_order(flow["auth_uri"])
         return flow
 
     def redeem(self, flow: Mapping[str, Any], query: Mapping[str, str]) -> Grant:
@@ -297,6 +298,13 @@ def _retry_after(response: requests.Response) -> int | None:
     """Read ``Retry-After`` in its form of whole seconds, the one Entra uses, an hour at most."""
     text = response.headers.get("Retry-After", "")
     return min(int(text), 3600) if text.isascii() and text.isdigit() else None
+
+
+def _in_our_order(auth_uri: str) -> str:
+    """Put the scopes into the order in which they are documented; MSAL's changes."""
+    parts = urlsplit(auth_uri)
+    query = dict(parse_qsl(parts.query)) | {"scope": " ".join(REQUESTED_SCOPE)}
+    return parts._replace(query=urlencode(query)).geturl()
 
 
 def _granted(response: Mapping[str, Any], flow: Mapping[str, Any]) -> tuple[str, ...]:
