@@ -1,10 +1,11 @@
-"""No wake-up is lost, whoever dies while it is looked after."""
+"""Whoever dies while looking after a mailbox, what it left is found."""
 
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 import pytest
 
+from shared.delivery import verdict
 from shared.delivery.drain import drain
 from shared.errors import ServiceError
 from shared.schedule import Sent
@@ -65,3 +66,20 @@ def test_a_holder_that_renewed_and_died_is_found_by_the_second_wake_up(
 
     assert office.subjects(account) == ["nr 0"]
     assert 15 < (moments[1] - moments[0]).total_seconds() < 25
+
+
+def test_what_a_dead_sender_began_is_sent_again_at_once_where_that_was_asked_for(
+    office: PostOffice,
+) -> None:
+    account = office.open_account()
+    first = office.post(account, "nr 0", on_uncertain="resend")
+    office.post(account, "nr 1")
+    lease = held(office, account.id)
+    [entry, _] = office.crew.messages.outbox(account.id, 2)
+    lease.begin(entry, verdict.started(first), office.clock())
+    office.clock.turn(minutes=2)
+
+    office.drain(account)
+
+    assert office.subjects(account) == ["nr 0", "nr 1"]
+    assert [one.outcome for one in office.record(first).attempts] == ["uncertain", "sent"]
