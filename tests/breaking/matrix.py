@@ -9,7 +9,7 @@ from functools import partial
 
 from local.azurite import Azurite
 from tests.breaking import crash, duel
-from tests.breaking.crash import ACCEPT, DRAIN, LARGE, TWICE, WAIT, Outcome, Story
+from tests.breaking.crash import ACCEPT, DRAIN, LARGE, RESEND, TWICE, WAIT, Outcome, Story
 from tests.breaking.journey import Step
 from tests.breaking.world import World
 
@@ -19,7 +19,7 @@ AT_ONCE = 32
 """How many worlds there are at the same time: each has its servers and an idle host."""
 KILLING_AT_ONCE = 2
 BEFORE_THE_DIALOGUE = ("issuer", "identity", "entra", "key_vault", "smtp")
-STORIES = (DRAIN, TWICE, WAIT, LARGE, ACCEPT)
+STORIES = (DRAIN, RESEND, TWICE, WAIT, LARGE, ACCEPT)
 """The longest first: a dead holder's lease has to run out."""
 LEAVING_WORD = ("commit wanted", "wakeups send")
 
@@ -49,6 +49,8 @@ def rows_of(story: Story, steps: Iterable[Step]) -> list[Row]:
         chosen = (step for step in chosen if step.name.startswith("blob"))
     if story is TWICE:
         chosen = (step for step in chosen if step.name.endswith(LEAVING_WORD))
+    if story is RESEND:
+        chosen = (step for step in chosen if step.nth == 1 and crash.in_dialogue(story, step))
     rows = [Row(story, step) for step in chosen]
     if story is DRAIN:
         rows.insert(0, Row(story, Step("queue wakeups take", "after")))

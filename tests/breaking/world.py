@@ -124,7 +124,7 @@ class World:
         """The customer's way to *host*."""
         return Api(host.url, self.stack, self.stack.issuer.mint, CUSTOMER)
 
-    def post(self, count: int) -> list[str]:
+    def post(self, count: int, on_uncertain: str = "hold") -> list[str]:
         """Accept *count* messages in this process, to be found by whoever wakes up; their ids."""
         intake = Intake(
             messages=self._messages,
@@ -135,7 +135,7 @@ class World:
         )
         found = []
         for n in range(count):
-            body = json.dumps(letter(n)).encode()
+            body = json.dumps(letter(n, on_uncertain=on_uncertain)).encode()
 
             def compose(sender: Sender, message_id: str, body: bytes = body) -> Draft:
                 return draft_from_json(body, sender=sender, message_id=message_id, now=_now())
