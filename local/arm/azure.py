@@ -29,8 +29,7 @@ class Azure:
         self.identity.up()
         self.site.up()
         self.directory.up()
-        self.manager = Manager(self.trust, HOME_TENANT, self.site.host)
-        self.manager.graph_url = self.directory.url
+        self.manager = Manager(self.trust, HOME_TENANT, self.site.host, self.directory)
         self.manager.up()
         for resource in ("https://management.core.windows.net/", "https://appservice.azure.com"):
             self.identity.serve_resource(resource)

@@ -1,7 +1,8 @@
 """Deploys ARM templates: parameters checked, resources in dependency order, outputs."""
 
 import copy
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
@@ -30,6 +31,7 @@ class Deployment:
     template: dict[str, Any]
     given: dict[str, Any]
     group: str | None = None
+    graph: Callable[[str, dict[str, Any]], dict[str, Any]] | None = None
     done: dict[str, Any] = field(default_factory=dict)
     values: dict[str, Any] = field(default_factory=dict)
 
@@ -92,8 +94,11 @@ class Deployment:
         return values[name]
 
     def variable(self, name: str) -> Any:  # noqa: ANN401 - JSON
-        found = self.value_of("variables", self.template.get("variables", {}), name)
-        return self.evaluation().value(found)
+        variables = self.template.get("variables", {})
+        for one in variables.get("copy", []):
+            if one["name"] == name:
+                return self.evaluation().value({"copy": [one]})[name]
+        return self.evaluation().value(self.value_of("variables", variables, name))
 
     def reference(self, symbol: str) -> Any:  # noqa: ANN401 - JSON
         name, _, rest = symbol.partition("[")
@@ -148,6 +153,8 @@ class Deployment:
             count = evaluation.value(copies["count"])
             turns = [evaluation.at(None, number, body) for number in range(count)]
             self.done[symbol] = [self.place(one) for one in turns]
+        elif "import" in declared:
+            self.done[symbol] = self.extended(evaluation.value(body))
         elif declared["type"] == "Microsoft.Resources/deployments":
             self.done[symbol] = {"outputs": self.nested(body, evaluation)}
         else:
@@ -158,7 +165,13 @@ class Deployment:
         inner = body["properties"]
         group = evaluation.value(body["resourceGroup"]) if "resourceGroup" in body else self.group
         given = evaluation.value(inner["parameters"])
-        return Deployment(self.subscription, inner["template"], given, group).run()
+        return Deployment(self.subscription, inner["template"], given, group, self.graph).run()
+
+    def extended(self, body: dict[str, Any]) -> dict[str, Any]:
+        """Let the extension make what is its own: here, only that of Microsoft Graph."""
+        if self.graph is None:
+            raise TemplateError(f"no extension makes '{body['type']}'")
+        return self.graph(body["type"].partition("@")[0], body["properties"])
 
     def identifier(self, declared: dict[str, Any], evaluation: Evaluation) -> str:
         names = str(evaluation.value(declared["name"])).split("/")
@@ -187,7 +200,7 @@ class Deployment:
 
 def preview(deployment: Deployment) -> list[tuple[str, str]]:
     """Return what running *deployment* would change; nothing is changed."""
-    trial = copy.deepcopy(deployment)
+    trial = replace(deployment, subscription=copy.deepcopy(deployment.subscription), graph=None)
     trial.subscription.changes.clear()
     trial.run()
     return trial.subscription.changes

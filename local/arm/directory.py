@@ -86,6 +86,30 @@ class Directory(StandIn):
             return Response(204)
         return Response(200, kept[key])
 
+    def put(self, kind: str, given: dict[str, Any]) -> dict[str, Any]:
+        """Make or mend one object as the deployments' extension does; found by its own key."""
+        if kind == "Microsoft.Graph/applications":
+            return self._keep("applications", "uniqueName", given)
+        if kind == "Microsoft.Graph/servicePrincipals":
+            return self._keep("servicePrincipals", "appId", given)
+        unique, _, name = given["name"].partition("/")
+        owner = next(one for one in self.applications.values() if one.get("uniqueName") == unique)
+        kept = self.credentials.setdefault(owner["id"], {})
+        wanted = {"id": str(uuid.uuid4())} | kept.get(name, {}) | given | {"name": name}
+        if kept.get(name) != wanted:
+            self.changes.append(f"put {kind}")
+        kept[name] = wanted
+        return wanted
+
+    def _keep(self, collection: str, key: str, given: dict[str, Any]) -> dict[str, Any]:
+        kept = self.collections[collection]
+        before = next((one for one in kept.values() if one.get(key) == given[key]), None)
+        made = before or {"id": str(uuid.uuid4()), "appId": str(uuid.uuid4())}
+        if (wanted := made | given) != before:
+            self.changes.append(f"put {collection}")
+        kept[wanted["id"]] = wanted
+        return wanted
+
     def credential(self, request: Request, application: str, name: str | None) -> Response:
         kept = self.credentials.setdefault(application, {})
         if request.method == "GET":

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from local.arm.deployments import Deployment, preview
+from local.arm.directory import Directory
 from local.arm.subscription import ArmError, Subscription
 from local.standins.standin import StandIn
 from local.standins.trust import Trust
@@ -70,10 +71,11 @@ class Manager(StandIn):
 
     name: ClassVar[str] = "arm"
 
-    def __init__(self, trust: Trust, tenant_id: str, site_host: str) -> None:
+    def __init__(self, trust: Trust, tenant_id: str, site_host: str, directory: Directory) -> None:
         super().__init__(trust)
         self.sign_in_url = "https://login.microsoftonline.com"
-        self.graph_url = "https://graph.microsoft.com"
+        self.graph_url = directory.url
+        self.directory = directory
         self.subscription = Subscription(SUBSCRIPTION, tenant_id, site_host)
         self.permissions: list[dict[str, Any]] = [OWNER]
         self.registered = set(EVERY_PROVIDER)
@@ -245,6 +247,7 @@ class Manager(StandIn):
             properties["template"],
             properties.get("parameters") or {},
             group[1] if group else None,
+            self.directory.put,
         )
 
     def validate(self, request: Request, scope: str, name: str) -> Response:

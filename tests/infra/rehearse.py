@@ -190,6 +190,7 @@ class Rehearsal:
         self.the_package_is_right()
 
     def the_registration_is_right(self) -> None:
+        """However it was made: by an administrator, by az, by the Graph extension."""
         directory, subscription = self.azure.directory, self.azure.manager.subscription
         expect("there is one registration", len(directory.applications) == 1)
         made = next(iter(directory.applications.values()))
@@ -305,6 +306,17 @@ class Rehearsal:
         left = self.azure.directory.applications
         expect("no registration is left", not left, sorted(left))
 
+    def the_graph_extension_registers_the_same(self) -> None:
+        """The build fails, which spares the minute az waits: the registration is made by then."""
+        azure = self.azure
+        for changed in (True, False):
+            azure.directory.changes.clear()
+            azure.site.failed_builds = 1
+            status, said = self.deploy("--graph-extension")
+            expect("it comes as far as the build", status == 1 and "pip install" in said, said)
+            expect("the second run changes nothing", bool(azure.directory.changes) is changed)
+            self.the_registration_is_right()
+
 
 STORIES = {
     "from nothing": (
@@ -327,6 +339,7 @@ STORIES = {
         "removed_it_comes_back_with_its_vault",
         "code_alone",
         "removed_with_the_registration",
+        "the_graph_extension_registers_the_same",
     ),
 }
 

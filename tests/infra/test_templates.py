@@ -6,9 +6,12 @@ from typing import Any
 
 import pytest
 
+from infra.deployment.registration import DELEGATED_PERMISSIONS
 from local.arm.bicep.compiler import compile_file
 from local.arm.deployments import Deployment
+from local.arm.directory import Directory
 from local.arm.subscription import ArmError, Subscription
+from local.standins.trust import Trust
 
 INFRA = Path(__file__).resolve().parent.parent.parent / "infra"
 FILLED_IN = {
@@ -112,3 +115,26 @@ def test_a_deleted_vault_comes_back_only_when_asked(template: dict[str, Any]) ->
         Deployment(there, template, values).run()
     Deployment(there, template, given("production", vaultCreateMode="recover")).run()
     assert there.of_type("Microsoft.KeyVault/vaults")
+
+
+def test_the_graph_extension_registers_the_identity_once(tmp_path: Path) -> None:
+    there = subscription()
+    name = {"name": {"value": "quick3mail"}}
+    first = given("production")
+    place = {key: first[key] for key in ("location", "tags")}
+    identity = Deployment(there, compile_file(INFRA / "identity.bicep"), name | place).run()
+    values = name | {key: first[key] for key in ("productName", "publicUrl")}
+    template = compile_file(INFRA / "entra.bicep")
+    with Trust(tmp_path) as trust:
+        graph = Directory(trust)
+        made = Deployment(there, template, values, "rg-quick3mail", graph.put).run()
+        graph.changes.clear()
+        again = Deployment(there, template, values, "rg-quick3mail", graph.put).run()
+    assert again == made
+    assert graph.changes == []
+    application = next(iter(graph.applications.values()))
+    assert application["appId"] == made["clientId"]["value"]
+    access = application["requiredResourceAccess"][0]["resourceAccess"]
+    assert {one["id"] for one in access} == set(DELEGATED_PERMISSIONS.values())
+    credential = graph.credentials[application["id"]]["managed-identity"]
+    assert credential["subject"] == identity["principalId"]["value"]

@@ -26,6 +26,7 @@ from local.arm.bicep.syntax import (
     Node,
     Object,
     Operation,
+    Property,
     walk,
 )
 
@@ -48,6 +49,8 @@ OPERATORS = {
     "-": "sub",
 }
 LIMITS = ("minLength", "maxLength", "minValue", "maxValue")
+GRAPH = "Microsoft.Graph/"
+"""How the types begin that an extension makes."""
 NOT_IN_BODY = {"name", "parent", "scope", "dependsOn", "params"}
 
 type Bindings = dict[str, str]
@@ -72,7 +75,7 @@ class Compiler:
                 one.name: self.value(_given(one.value), {}) for one in self.of("metadata")
             },
             "parameters": {one.name: self.parameter(one) for one in self.of("param")},
-            "variables": {one.name: self.value(_given(one.value), {}) for one in self.of("var")},
+            "variables": self.object(_together(self.of("var")), {}),
             "resources": {
                 one.name: self.module(one) if one.kind == "module" else self.resource(one)
                 for one in self.of("resource", "module")
@@ -102,6 +105,8 @@ class Compiler:
     # resources and modules -----------------------------------------------------------------
 
     def resource(self, declared: Declaration) -> dict[str, Any]:
+        if declared.type.startswith(GRAPH):
+            return self.extended(declared)
         kind, _, version = declared.type.partition("@")
         bound = self.bindings(declared)
         body = _body(declared)
@@ -117,6 +122,14 @@ class Compiler:
             if not (isinstance(one.key, Literal) and one.key.value in NOT_IN_BODY)
         }
         return made | self.around(declared, bound)
+
+    def extended(self, declared: Declaration) -> dict[str, Any]:
+        """A resource that an extension makes: all it has are properties."""
+        if (extension := next(iter(self.of("extension")), None)) is None:
+            raise self.fail(declared, f"no extension is declared for '{declared.type}'")
+        made: dict[str, Any] = {"import": extension.name, "type": declared.type}
+        made["properties"] = self.object(_body(declared), {})
+        return made | self.around(declared, {})
 
     def module(self, declared: Declaration) -> dict[str, Any]:
         path = (self.folder / declared.type).resolve()
@@ -294,9 +307,10 @@ class Compiler:
         first, *rest = path
         name = first.name if isinstance(first, Member) else ""
         target, inner = self.target(root, bound)
-        if name == "id":
+        made_by_graph = target.type.startswith(GRAPH)
+        if name == "id" and not made_by_graph:
             return self.identifier(root, bound)
-        if name == "name":
+        if name == "name" and not made_by_graph:
             last = self.names(target, inner)[-1]
             return self.text(last, inner) if isinstance(last, Node) else last
         referred = _quoted(target.name)
@@ -326,9 +340,13 @@ class Compiler:
 def compile_file(path: Path) -> dict[str, Any]:
     """Compile one file and its modules; raises BicepError."""
     file = parse(path)
-    if extension := next(iter(file.of("extension")), None):
-        raise BicepError(f"{path}:{extension.line}: extensions are not compiled here")
     return Compiler(file, path.parent).template()
+
+
+def _together(declared: tuple[Declaration, ...]) -> Object:
+    """The values of *declared* as one object."""
+    named = ((Literal(one.name, line=one.line), _given(one.value)) for one in declared)
+    return Object(tuple(Property(key, value, line=key.line) for key, value in named))
 
 
 def _given(node: Node | None) -> Node:
