@@ -159,4 +159,5 @@ The application is up; its interface is {public_url}/api. What is left for peopl
 4. Connect one mailbox of your own and send the test message.
 5. Customers whose users may not consent themselves need an administrator's consent: the page that
    their users see holds the link to pass on.
+   https://learn.microsoft.com/entra/identity/enterprise-apps/grant-admin-consent
 """
