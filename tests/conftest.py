@@ -1,7 +1,6 @@
 """The whole stack for tests: stand-ins, Azurite, settings, the host, a caller of its API."""
 
 import secrets
-import socket
 from collections.abc import Iterator
 
 import pytest
@@ -12,6 +11,7 @@ from local.host.process import HostProcess, start
 from local.standins import Stack
 from tests.chromium import launched
 from tests.client import FRONTEND, Api
+from tests.ports import free_port
 
 
 @pytest.fixture(scope="session")
@@ -91,10 +91,3 @@ def host(hosts: Hosts, standins: Stack) -> HostProcess:
 def api(host: HostProcess, standins: Stack) -> Api:
     """A caller of the product's API, with tokens of a customer of its own."""
     return Api(host.url, standins, standins.issuer.mint, f"firma-{secrets.token_hex(4)}")
-
-
-def free_port() -> int:
-    """A port that nothing listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

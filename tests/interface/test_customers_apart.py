@@ -15,8 +15,8 @@ from local.standins import Stack
 from shared.identifiers import new_identifier
 from tests.breaking.storage_front import StorageFront
 from tests.client import Answer, Api
-from tests.conftest import free_port
 from tests.interface.operations import Operation, operations
+from tests.ports import free_port
 
 BODIES: dict[str | None, object] = {
     None: None,

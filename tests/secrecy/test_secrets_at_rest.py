@@ -16,7 +16,7 @@ from local.demo.search import forms_of, places_of
 from local.host.process import HostProcess, running
 from local.standins import Stack
 from tests.client import Answer, Api, request
-from tests.conftest import free_port
+from tests.ports import free_port
 
 KARI, OLA = "kari@firma.no", "ola@firma.no"
 LINE = "Lang linje."
