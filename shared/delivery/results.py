@@ -48,7 +48,8 @@ class Results:
         """Do what had to wait until the results were written."""
         told, self._untold = self._untold, []
         for record in told:
-            self._tell(account, record)
+            if record.id not in self._lease.settled:
+                self._tell(account, record)
 
     def _tell(self, account: Account, record: Record) -> None:
         if record.status is MessageStatus.SENT:

@@ -70,8 +70,9 @@ class Lease:
 
     What becomes of one message is kept pending and written together with the beginning of the
     next, so that a message costs one transaction. *pace* and *rest* belong to the holder and are
-    written along. *wake_at* is the moment of a wake-up that is known to be on its way; *kept_by*
-    says whose idle connection to Exchange may still be open, and *kept_until* how long.
+    written along; *settled* are messages whose callers were quicker. *wake_at* is the moment of a
+    wake-up that is known to be on its way; *kept_by* says whose idle connection to Exchange may
+    still be open, and *kept_until* how long.
     """
 
     def __init__(self, table: Table, account: str, row: Entity, etag: str, holder: str) -> None:
@@ -82,7 +83,8 @@ class Lease:
         self.kept_by: str = row["kept_by"]
         self.kept_until = moment(row["kept_until"])
         self._until = moment(row["until"]) or datetime.min.replace(tzinfo=UTC)
-        self._pending: list[Write] = []
+        self.settled: set[str] = set()
+        self._pending: list[tuple[str, list[Write]]] = []
         self._wanted = False
         self._table = table
         self._etag = etag
@@ -106,18 +108,18 @@ class Lease:
         self.pace.count(len(record.next_envelope.rcpt_to), now)
         with self._lock:
             try:
-                self._commit([*self._pending, *starting], now)
+                self._commit(now, starting)
             except RowMissingError as error:
                 self.pace = pace
-                if error.index < len(self._pending):
-                    raise
-                self._commit(self._pending, now)
-                self._pending = []
+                self._commit(now)
                 raise EntryGoneError(record.id) from error
-            self._pending = []
 
     def finish(self, entry: Entry, record: Record, *, place: datetime | None = None) -> None:
-        """Keep pending what became of *record*; a queued one moves to *place* if that is given."""
+        """Keep pending what became of *record*; a queued one moves to *place* if that is given.
+
+        Should the message turn out to have left the outbox meanwhile, which only one that was not
+        begun can, nothing is written about it and its id is added to *settled*.
+        """
         writes = [Write(Kind.MERGE, message_key(record.id), progress_properties(record))]
         if record.status is MessageStatus.QUEUED and place is None:
             writes.append(Write(Kind.MERGE, entry.row, {"started": False}))
@@ -129,8 +131,8 @@ class Lease:
             writes.append(Write(Kind.MERGE, ACCOUNT, {"last_sent_at": stamp(record.sent_at)}))
             if not record.content_in_blob:
                 writes.append(Write(Kind.DELETE, content_key(record.id), {}))
-        # The account's last_sent_at may be pending already; a transaction takes a row once.
-        self._pending = [one for one in self._pending if one.row != ACCOUNT] + writes
+        self.settled.discard(record.id)
+        self._pending.append((record.id, writes))
 
     def strike(self, entry: Entry, now: datetime) -> None:
         """Take out an outbox line that has no message. Raises LeaseLostError."""
@@ -139,13 +141,13 @@ class Lease:
     def flush(self, now: datetime, also: Sequence[Write] = ()) -> None:
         """Write what is pending, and *also*, and renew the lease. Raises LeaseLostError."""
         with self._lock:
-            self._commit(_joined(self._pending, also), now)
-            self._pending = []
+            self._commit(now, also)
 
     def renew(self, now: datetime) -> None:
         """Keep the lease for another ``LEASE_TIME``. Raises LeaseLostError."""
         with self._lock:
-            self._commit((), now)
+            self._write((), self._values(self._holder, now + LEASE_TIME), now)
+            self._until = now + LEASE_TIME
 
     def release(self, now: datetime) -> bool:
         """Write what is pending and give the lease back, in one transaction.
@@ -155,7 +157,7 @@ class Lease:
         with self._lock:
             if not self._wanted:
                 try:
-                    self._write(self._pending, self._values("", now), now, giving_back=True)
+                    self._write_pending((), self._values("", now), now, giving_back=True)
                 except _WantedError:
                     pass
                 else:
@@ -163,14 +165,37 @@ class Lease:
                     return True
             self._wanted = False
             values = {**self._values(self._holder, now + LEASE_TIME), "wanted": False}
-            self._write(self._pending, values, now)
-            self._pending = []
+            self._write_pending((), values, now)
             self._until = now + LEASE_TIME
             return False
 
-    def _commit(self, writes: Sequence[Write], now: datetime) -> None:
-        self._write(writes, self._values(self._holder, now + LEASE_TIME), now)
+    def _commit(self, now: datetime, also: Sequence[Write] = ()) -> None:
+        self._write_pending(also, self._values(self._holder, now + LEASE_TIME), now)
         self._until = now + LEASE_TIME
+
+    def _write_pending(
+        self,
+        also: Sequence[Write],
+        values: dict[str, Any],
+        now: datetime,
+        *,
+        giving_back: bool = False,
+    ) -> None:
+        """Write what is pending and *also*; a message that its caller settled first is left so."""
+        while True:
+            writes = _joined([one for _, mine in self._pending for one in mine], also)
+            try:
+                self._write(writes, values, now, giving_back=giving_back)
+            except RowMissingError as error:
+                missing = writes[error.index].row
+                settled = [id_ for id_, mine in self._pending if missing in {w.row for w in mine}]
+                if not settled:
+                    raise
+                self.settled.update(settled)
+                self._pending = [one for one in self._pending if one[0] not in settled]
+            else:
+                self._pending = []
+                return
 
     def _write(
         self,
@@ -236,11 +261,9 @@ class Lease:
 
 def _joined(pending: Sequence[Write], also: Sequence[Write]) -> list[Write]:
     """Return both lists as one that takes each row once, as a transaction must."""
-    writes = list(pending)
-    for write in also:
-        earlier = next((one for one in writes if one.row == write.row), None)
-        if earlier:
-            writes.remove(earlier)
-            write = replace(write, values={**earlier.values, **write.values})  # noqa: PLW2901
-        writes.append(write)
-    return writes
+    joined: dict[str, Write] = {}
+    for write in (*pending, *also):
+        earlier = joined.pop(write.row, None)
+        values = {**earlier.values, **write.values} if earlier else write.values
+        joined[write.row] = replace(write, values=values)
+    return list(joined.values())

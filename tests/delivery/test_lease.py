@@ -10,6 +10,7 @@ import pytest
 from shared import wiring
 from shared.accounts.account import Account
 from shared.delivery.drain import _renewed, drain
+from shared.messages import settle
 from shared.messages.record import MessageStatus
 from shared.store.lease import Lease, LeaseLostError
 from shared.store.rows import LEASE
@@ -55,6 +56,31 @@ def test_what_arrives_while_a_drain_is_ending_is_sent_by_it(office: PostOffice) 
     assert table.happened
     assert office.subjects(account) == ["nr 0", "nr 1"]
     assert wiring.messages().waiting(account.id) == 0
+
+
+@pytest.mark.parametrize("others", [0, 2])
+def test_a_message_taken_back_before_its_failure_is_written_stays_taken_back(
+    office: PostOffice, others: int
+) -> None:
+    account = office.open_account()
+    for n in range(others):
+        office.post(account, f"nr {n}")
+    end = office.clock() + timedelta(minutes=10)
+    record = office.post(account, "cancelled", expires_at=end.isoformat())
+    office.clock.turn(minutes=11)
+
+    def cancelled() -> None:
+        wiring.messages().settle(account.id, record.id, settle.cancel)
+
+    table = Interrupted(wiring._table("mailboxes"), cancelled)
+    drain(office.crew_at(table), account.id)  # type: ignore[arg-type]
+
+    after = office.record(record)
+    assert table.happened
+    assert after.status is MessageStatus.CANCELLED
+    assert wiring.messages().waiting(account.id) == 0
+    assert office.subjects(account) == [f"nr {n}" for n in range(others)]
+    assert isinstance(acquire(office, account), Lease)  # it was given back in order
 
 
 def test_a_working_holder_keeps_its_lease(office: PostOffice) -> None:

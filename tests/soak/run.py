@@ -218,7 +218,7 @@ class Soak:
         figures = f"{left} in it, {len(poisoned)} went there"
         yield Check("poison queue", not (left or poisoned), figures)
         failures = [line for host in hosts for line in host.failures]
-        shown = "".join(f"\n    {line[:2000]}" for line in failures[:3])
+        shown = "".join(f"\n    {line[-3000:]}" for line in failures[:3])
         yield Check("errors without a name", not failures, f"{len(failures)}{shown}")
         peaks = [host.peak for host in hosts]
         figures = ", ".join(f"{peak >> 20} MiB" for peak in peaks)
