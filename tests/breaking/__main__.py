@@ -16,10 +16,11 @@ from tests.breaking.matrix import Matrix, account_names
 def main() -> int:
     """Run it all; 0 when every promise was kept."""
     begun = time.monotonic()
-    signal.signal(signal.SIGTERM, interrupt)
     names = account_names()
     with azurite.running(accounts=names) as emulator:
         matrix = Matrix(emulator, names)
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, partial(interrupted, matrix))
         rows = matrix.rehearse()
         plays: list[Callable[[], Outcome]] = [
             *matrix.duels(),
@@ -32,17 +33,14 @@ def main() -> int:
             done = f"{passed:4.0f} s  {count:3}/{len(plays)}"
             print(f"{done}  {outcome.story}: {outcome.step}: {outcome.verdict}", flush=True)
 
-        try:
-            outcomes = matrix.run(plays, tell)
-        except KeyboardInterrupt:
-            matrix.abandon()
-            os._exit(130)  # the threads would wait for leases to run out
+        outcomes = matrix.run(plays, tell)
     return report(outcomes, time.monotonic() - begun)
 
 
-def interrupt(_number: int, _frame: FrameType | None) -> None:
-    """End as Ctrl-C does."""
-    raise KeyboardInterrupt
+def interrupted(matrix: Matrix, number: int, _frame: FrameType | None) -> None:
+    """End at once, leaving no host behind; the threads would wait for leases to run out."""
+    matrix.abandon()
+    os._exit(128 + number)
 
 
 def report(outcomes: list[Outcome], seconds: float) -> int:

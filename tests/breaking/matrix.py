@@ -11,10 +11,10 @@ from local.azurite import Azurite
 from tests.breaking import crash, duel
 from tests.breaking.crash import ACCEPT, DRAIN, LARGE, RESEND, TWICE, WAIT, Outcome, Story
 from tests.breaking.journey import Step
-from tests.breaking.world import World
+from tests.breaking.world import ABANDONED, World
 
 STORAGE_ACCOUNTS = 320
-STARTED_WITHIN = 3
+STARTED_WITHIN = 6
 AT_ONCE = 32
 """How many worlds there are at the same time: each has its servers and an idle host."""
 KILLING_AT_ONCE = 2
@@ -85,8 +85,10 @@ class Matrix:
         return world
 
     def abandon(self) -> None:
-        """End every host, those too that are just being started."""
-        for _ in range(STARTED_WITHIN * 10):
+        """Start no more hosts, and end every one, those too that are just being started."""
+        ABANDONED.set()
+        end = time.monotonic() + STARTED_WITHIN
+        while time.monotonic() < end:
             for world in list(self._worlds):
                 world.abandon()
             time.sleep(0.1)

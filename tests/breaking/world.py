@@ -44,6 +44,8 @@ QUEUE_VISIBILITY = 10
 """Seconds after which a dead host's wake-up is seen again; on Azure it is ten minutes."""
 STARTING = threading.Semaphore(2)
 """A start is all computing; more of them at once than processors would only slow each other."""
+ABANDONED = threading.Event()
+"""No host is started any more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,9 +102,10 @@ class World:
         self._open.close()
 
     def abandon(self) -> None:
-        """End every host and nothing else."""
+        """End every host at once, with nothing put in order but the files."""
         for host in self.hosts:
             host.process.kill()
+        self.stack.trust.close()
 
     def front(self) -> StorageFront:
         """One more way to the storage account, so that each host's calls are told apart."""
@@ -116,8 +119,10 @@ class World:
             "AzureWebJobsStorage": front.connection_string,
         }
         with STARTING:
+            if ABANDONED.is_set():
+                raise RuntimeError("abandoned")
             host = start(settings, options=("--queue-visibility", str(QUEUE_VISIBILITY)))
-        self.hosts.append(host)
+            self.hosts.append(host)
         return host
 
     def api(self, host: HostProcess) -> Api:
