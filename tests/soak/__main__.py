@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import signal
 import sys
 
 from local import azurite
@@ -34,10 +35,12 @@ def _plan() -> Plan:
 def main() -> int:
     """Run a soak."""
     plan = _plan()
+    soak = Soak(plan, lambda line: print(line, flush=True))
+    signal.signal(signal.SIGTERM, lambda *_: soak.halt())
     print(f"soak: {plan}", flush=True)
     with Stack() as standins, azurite.running() as storage:
         os.environ.update(standins.settings())
-        checks = Soak(plan, lambda line: print(line, flush=True)).run(standins, storage)
+        checks = soak.run(standins, storage)
     print("\n".join(map(str, checks)))
     return 0 if all(check.holds for check in checks) else 1
 

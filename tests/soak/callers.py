@@ -21,7 +21,9 @@ LONGEST_PAUSE = 3.0
 class Callers:
     """Call either host; *unanswered* counts broken calls, *faults* are answers not to be had."""
 
-    def __init__(self, api: Api, hosts: Sequence[Host], *, seed: int, deadline: float) -> None:
+    def __init__(
+        self, api: Api, hosts: Sequence[Host], *, seed: int, deadline: float, over: threading.Event
+    ) -> None:
         self.statuses: Counter[int] = Counter()
         self.unanswered = 0
         self.faults: list[str] = []
@@ -31,15 +33,16 @@ class Callers:
         ]
         self._chance = random.Random(f"callers {seed}")
         self.deadline = deadline
+        self.over = over
 
     def call(
         self, method: str, path: str, body: object = None, at: int | None = None, **headers: str
     ) -> Answer:
         """Call one host, or the one *at* that place, until there is an answer to keep.
 
-        Raises TimeoutError when the time is up.
+        Raises TimeoutError when the time is up, or all is over.
         """
-        while time.monotonic() < self.deadline:
+        while time.monotonic() < self.deadline and not self.over.is_set():
             api = self._chance.choice(self._apis) if at is None else self._apis[at]
             try:
                 answer = api.call(method, path, body, **headers)
@@ -95,7 +98,7 @@ class Load:
     def _send_on(self) -> None:
         while (taken := self._next()) is not None:
             at, mailbox, number = taken
-            time.sleep(max(0.0, self._begin + at - time.monotonic()))
+            self._callers.over.wait(max(0.0, self._begin + at - time.monotonic()))
             try:
                 self._send(self._posts[mailbox][number])
             except TimeoutError:

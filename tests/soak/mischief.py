@@ -1,5 +1,6 @@
 """Mischief: each deed of the plan done to the stand-ins, the storage, the hosts and the people."""
 
+import contextlib
 import random
 import threading
 import time
@@ -111,7 +112,11 @@ class Mischief:
         self._aside.append(usual)
 
     def _beside(self, work: Callable[[], None]) -> None:
-        thread = threading.Thread(target=work, daemon=True)
+        def until_over() -> None:
+            with contextlib.suppress(TimeoutError):
+                work()
+
+        thread = threading.Thread(target=until_over, daemon=True)
         thread.start()
         self._aside.append(thread)
 

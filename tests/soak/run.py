@@ -50,7 +50,12 @@ class Soak:
         self._accounts: list[str] = []
         self._unfinished: set[int] = set(range(plan.mailboxes))
         self._phase = "setting up"
+        self._over = threading.Event()
         self.checked_again: set[int] = set()
+
+    def halt(self) -> None:
+        """Let it end now, with the account of what it came to."""
+        self._over.set()
 
     def run(self, standins: Stack, storage: Azurite) -> list[Check]:
         """Run it all; the stand-ins and the storage are running, clean, and trusted."""
@@ -61,7 +66,9 @@ class Soak:
                 running.callback(host.stop)
                 host.start()
             api = Api(hosts[0].url, standins, standins.issuer.mint, CUSTOMER)
-            callers = Callers(api, hosts, seed=self.plan.seed, deadline=self._deadline)
+            callers = Callers(
+                api, hosts, seed=self.plan.seed, deadline=self._deadline, over=self._over
+            )
             self._connect_all(api)
             load = Load(callers, self._accounts, posts := self.plan.posts())
             mischief = Mischief(
@@ -107,20 +114,22 @@ class Soak:
 
     def _break(self, load: Load, mischief: Mischief) -> None:
         self._phase = "breaking"
-        over = threading.Event()
         faults = self.plan.faults()
         with ThreadPoolExecutor(1) as beside:
-            doing = beside.submit(mischief.run, faults, over)
+            doing = beside.submit(mischief.run, faults, self._over)
             try:
                 load.run(min(SENDERS, self.plan.mailboxes))
-                doing.result(max(1.0, self._deadline - time.monotonic()))
-            finally:
-                over.set()
+                doing.result()
+            except BaseException:
+                self.halt()
+                raise
 
     def _await_the_end(self, callers: Callers) -> None:
         """Look at every mailbox until its messages have come to an end, or the time is up."""
         self._phase = "calm"
         while self._unfinished and time.monotonic() < self._deadline:
+            if self._over.is_set():
+                return
             for mailbox in sorted(self._unfinished):
                 if self._has_ended(callers, mailbox):
                     self._unfinished.discard(mailbox)
@@ -147,7 +156,7 @@ class Soak:
         return account["status"] == "action_required" and not left_alone
 
     def _records(self, callers: Callers) -> list[list[Mapping[str, Any]]]:
-        callers.deadline = time.monotonic() + 60
+        callers.deadline, callers.over = time.monotonic() + 60, threading.Event()
         return [list(_pages(callers, f"/accounts/{one}/messages")) for one in self._accounts]
 
     # what it tells
