@@ -330,10 +330,10 @@ STORIES = {
         "each_step_fails_once",
         "it_succeeds_in_the_end",
         "nothing_lists_keys",
+        "the_guides_commands_are_azs",
     ),
     "later": (
         "sign_in",
-        "the_guides_commands_are_azs",
         "an_administrator_registers_the_app",
         "a_second_run_changes_nothing",
         "removed_it_comes_back_with_its_vault",
