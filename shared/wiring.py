@@ -507,6 +507,7 @@ def upkeep() -> "Upkeep":
         vault=lambda: vault(),  # noqa: PLW0108 - a cached function is not a plain callable
         access_tokens=access_tokens,
         clock=now,
+        threads=background(),
     )
 
 

@@ -32,10 +32,16 @@ class Agenda:
         self._table.commit(task.value, [Write(Kind.UPSERT, f"{_sortable(end)}:{account}", {})])
         return end
 
-    def due(self, task: Task, now: datetime, *, limit: int) -> list[Item]:
-        """Return up to *limit* items of *task* whose time has come, the oldest first."""
+    def due(
+        self, task: Task, now: datetime, *, limit: int, after: Item | None = None
+    ) -> list[Item]:
+        """Return up to *limit* items of *task* whose time has come, the oldest first.
+
+        Those up to *after* are left out.
+        """
+        lower = f"{after.row}!" if after else "!"
         rows = self._table.range(
-            task.value, "!", _sortable(now), limit=limit, select=["PartitionKey", "RowKey"]
+            task.value, lower, _sortable(now), limit=limit, select=["PartitionKey", "RowKey"]
         )
         return [Item(task, row["RowKey"]) for row in rows]
 

@@ -55,9 +55,11 @@ class Share:
     def add(self, task: Task, account: str, at: datetime) -> datetime:
         return self.agenda.add(task, account, at)
 
-    def due(self, task: Task, now: datetime, *, limit: int) -> list[Item]:
-        due = self.agenda.due(task, now, limit=100 * limit)
-        return [item for item in due if item.account in self.accounts]
+    def due(
+        self, task: Task, now: datetime, *, limit: int, after: Item | None = None
+    ) -> list[Item]:
+        due = self.agenda.due(task, now, limit=50_000, after=after)
+        return [item for item in due if item.account in self.accounts][:limit]
 
     def done(self, item: Item) -> None:
         self.agenda.done(item)
