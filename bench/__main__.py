@@ -12,6 +12,10 @@ SECTIONS = {
     "submission": "bench.submission",
     "mailboxes": "bench.mailboxes",
     "cold": "bench.cold",
+    "accept": "bench.accept",
+    "delivery": "bench.delivery",
+    "growth": "bench.growth",
+    "capacity": "bench.capacity.section",
 }
 """Each module's ``run(options)`` returns a Result; the order is the report's."""
 
