@@ -10,8 +10,16 @@ from shared.connecting.checks import Check
 from shared.guidance import problem_document
 from shared.messages.record import MessageStatus, Record
 from shared.microsoft.smtp import Reply
+from shared.schedule import Rest, Why
 
 type Json = dict[str, Any]
+
+_RESTS = {
+    Why.PACED: "mailbox-paced",
+    Why.LIMITED: "mailbox-paced",
+    Why.TENANT: "tenant-paused",
+}
+"""How a rest that time ends is explained."""
 
 
 def account_view(account: Account, *, waiting: int, language: str) -> Json:
@@ -32,16 +40,15 @@ def account_view(account: Account, *, waiting: int, language: str) -> Json:
     }
 
 
-def message_view(record: Record, account: Account, *, language: str, now: datetime) -> Json:
-    """Return a message as the contract shows it; a queued one of a held account is held."""
+def message_view(
+    record: Record, account: Account, rest: Rest | None, *, language: str, now: datetime
+) -> Json:
+    """Return a message as the contract shows it; a queued one of a held account is held.
+
+    *rest* is the mailbox's, which a queued message waits for too.
+    """
     held = is_held(record, account, now)
-    trouble = None
-    if held:
-        trouble = _obstacle(account, language) or _problem(
-            "account-not-connected", {}, account, language
-        )
-    elif record.trouble:
-        trouble = _problem(record.trouble.code, record.trouble.values, account, language)
+    resting = rest if rest and rest.until and rest.until > now else Rest()
     return {
         "id": record.id,
         "account_id": record.account_id,
@@ -53,7 +60,7 @@ def message_view(record: Record, account: Account, *, language: str, now: dateti
         "created_at": timestamp(record.created_at),
         "send_at": timestamp(record.send_at),
         "sent_at": timestamp(record.sent_at),
-        "next_attempt_at": _next_attempt(record, held=held),
+        "next_attempt_at": None if held else _next_attempt(record, resting.until),
         "attempts": [
             {
                 "at": timestamp(attempt.at),
@@ -66,8 +73,22 @@ def message_view(record: Record, account: Account, *, language: str, now: dateti
         "refused": [
             {"address": address, "reply": reply_view(reply)} for address, reply in record.refused
         ],
-        "problem": trouble,
+        "problem": _obstacle(account, language)
+        or _problem("account-not-connected", {}, account, language)
+        if held
+        else _trouble(record, account, resting.reason, language),
     }
+
+
+def _trouble(record: Record, account: Account, why: Why, language: str) -> Json | None:
+    """Explain a message's own trouble, or else why it waits, or who will not get it."""
+    if record.trouble:
+        return _problem(record.trouble.code, record.trouble.values, account, language)
+    if record.status is MessageStatus.QUEUED and why in _RESTS:
+        return _problem(_RESTS[why], {}, account, language)
+    if record.status is MessageStatus.SENT and record.refused:
+        return _problem("some-recipients-refused", {}, account, language)
+    return None
 
 
 def is_held(record: Record, account: Account, now: datetime) -> bool:
@@ -79,10 +100,11 @@ def is_held(record: Record, account: Account, now: datetime) -> bool:
     return account.status is not AccountStatus.CONNECTED
 
 
-def _next_attempt(record: Record, *, held: bool) -> str | None:
-    if held or record.status is not MessageStatus.QUEUED:
+def _next_attempt(record: Record, rests_until: datetime | None) -> str | None:
+    if record.status is not MessageStatus.QUEUED:
         return None
-    return timestamp(record.next_attempt_at or record.send_at or record.created_at)
+    due = record.next_attempt_at or record.send_at or record.created_at
+    return timestamp(max(due, rests_until or due))
 
 
 def reply_view(reply: Reply | None) -> Json | None:

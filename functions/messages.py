@@ -23,11 +23,14 @@ from shared import wiring
 from shared.errors import Fault, ServiceError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from shared.accounts.account import Account
     from shared.messages.accept import Accepted, Key
     from shared.messages.draft import Draft, Sender
     from shared.messages.record import Record
     from shared.messages.settle import Settlement
+    from shared.schedule import Rest
 
 blueprint = func.Blueprint()
 SCOPE = "mail.send"
@@ -84,7 +87,8 @@ def list_messages(req: func.HttpRequest) -> func.HttpResponse:
     account = _account(req)
     limit, after = page_of(req)
     records = wiring.messages().records(account.id, after=after, limit=limit + 1)
-    items = [_view(record, account, req) for record in records[:limit]]
+    rest = _rest(account, records)
+    items = [_view(record, account, req, rest) for record in records[:limit]]
     following = records[limit - 1].id if len(records) > limit else None
     return json_response({"items": items, "next": following})
 
@@ -102,7 +106,7 @@ def read_message(req: func.HttpRequest) -> func.HttpResponse:
     record = wiring.messages().record(account.id, _message_id(req))
     if record is None:
         raise ServiceError("message-not-found")
-    return json_response(_view(record, account, req))
+    return json_response(_view(record, account, req, _rest(account, [record])))
 
 
 @blueprint.function_name("cancel_message")
@@ -237,12 +241,22 @@ def _settle(
     if record is None:
         raise ServiceError("message-not-found")
     if wakes:
-        wiring.leases().rouse(account.id, wiring.now())
+        wiring.leases().rouse(account.id, wiring.now(), asked=True)
         wiring.wake(account.id)
-    return json_response(_view(record, account, req))
+    return json_response(_view(record, account, req, _rest(account, [record])))
 
 
-def _view(record: "Record", account: "Account", req: func.HttpRequest) -> Json:
+def _rest(account: "Account", records: "Sequence[Record]") -> "Rest | None":
+    """Return whether the mailbox is left alone, where one of *records* waits for it."""
+    from shared.messages.record import MessageStatus
+
+    waits = any(record.status is MessageStatus.QUEUED for record in records)
+    return wiring.leases().rest(account.id) if waits else None
+
+
+def _view(
+    record: "Record", account: "Account", req: func.HttpRequest, rest: "Rest | None" = None
+) -> Json:
     from functions._views import message_view
 
-    return message_view(record, account, language=language_of(req), now=wiring.now())
+    return message_view(record, account, rest, language=language_of(req), now=wiring.now())

@@ -1,6 +1,7 @@
-"""What is to happen later, as values: the tasks of upkeep, and wake-ups on their way."""
+"""What is to happen later, as values: upkeep's tasks, wake-ups on their way, mailboxes at rest."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 
 
@@ -38,3 +39,30 @@ class Sent:
 
     id: str
     receipt: str
+
+
+class Why(StrEnum):
+    """Why a mailbox is left alone for a while."""
+
+    NOTHING = ""
+    BACKOFF = "backoff"
+    """Something failed that may work soon."""
+    ACCOUNT = "account"
+    """The account needs its owner or an admin."""
+    PACED = "paced"
+    """It has sent as much as Exchange lets it; nothing but time ends this rest."""
+    LIMITED = "limited"
+    """Exchange said that it had sent too much."""
+    TENANT = "tenant"
+    """Exchange takes nothing from its whole tenant."""
+    ASKED = "asked"
+    """It is not: its caller wants a message tried now."""
+
+
+@dataclass(slots=True)
+class Rest:
+    """Until when a mailbox is left alone, why, and for how many times in a row by now."""
+
+    until: datetime | None = None
+    reason: Why = Why.NOTHING
+    count: int = 0

@@ -87,7 +87,8 @@ class Door:
         if error.retry_after:
             asked = min(timedelta(seconds=error.retry_after), LONGEST_ASKED)
             guidance = replace(guidance, pause=max(asked, guidance.pause or asked))
-        return Failure(phase=TOKEN, guidance=guidance, values={"reply": error.error})
+        values = {"reply": error.error}
+        return Failure(phase=TOKEN, guidance=guidance, values=values, reason=error.error)
 
     def keep(self, account: Account, session: Session) -> None:
         """Keep an idle *session* for the next drain of the same mailbox."""
@@ -100,6 +101,7 @@ class Door:
             guidance=explain_submission(error),
             values={"reply": one_line(error.reply)},
             reply=error.reply,
+            reason=error.reason.value,
             outcome_unknown=error.outcome_unknown,
             refused=tuple((one.address, one.reply) for one in error.refused),
         )

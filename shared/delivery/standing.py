@@ -5,9 +5,10 @@ from datetime import timedelta
 
 from shared.accounts.account import Account, AccountStatus, Obstacle
 from shared.delivery.crew import Crew
-from shared.delivery.verdict import ACCOUNT, OWN_PHASES, recheck_delay
+from shared.delivery.verdict import OWN_PHASES, recheck_delay
 from shared.guidance import for_code
-from shared.store.lease import Lease, LeaseLostError, Rest
+from shared.schedule import Rest, Why
+from shared.store.lease import Lease, LeaseLostError
 
 PROBE_DAYS = timedelta(days=30)
 """For how long an account that waits for an admin is looked at again by itself."""
@@ -72,7 +73,7 @@ class Standing:
     def still_in_the_way(self) -> Rest:
         """Return the rest that follows a trial that failed while no mail waits."""
         count = self._lease.rest.count
-        return Rest(self._crew.clock() + recheck_delay(count), ACCOUNT, count + 1)
+        return Rest(self._crew.clock() + recheck_delay(count), Why.ACCOUNT, count + 1)
 
     def met(self, obstacle: Obstacle) -> bool:
         """Note what is in the way; False if the account was connected anew meanwhile."""

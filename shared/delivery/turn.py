@@ -15,7 +15,8 @@ from shared.errors import ServiceError
 from shared.messages.record import MessageStatus, Record
 from shared.microsoft.smtp import Envelope
 from shared.microsoft.submission import Accepted, SubmissionError
-from shared.store.lease import PACED, Lease, LeaseLostError, Rest
+from shared.schedule import Rest, Why
+from shared.store.lease import Lease, LeaseLostError
 from shared.store.outbox import Entry
 from shared.store.table import ConflictError
 from shared.store.wakeups import LONGEST
@@ -116,18 +117,20 @@ class Turn:
     def _resting(self) -> datetime | None:
         """Return until when the mailbox is left alone, if it is; an account may hold it up."""
         now, rest, standing = self._crew.clock(), self._lease.rest, self._standing
-        if rest.reason == verdict.ACCOUNT and not standing.is_held:
+        if rest.reason == Why.ACCOUNT and not standing.is_held:
             self._lease.rest = rest = Rest()
         if rest.until and now < rest.until:
             return rest.until
         if standing.is_held and not standing.may_end_by_itself:
             until = now + verdict.LONGEST_RECHECK
-            self._lease.rest = Rest(until, verdict.ACCOUNT, rest.count)
+            self._lease.rest = Rest(until, Why.ACCOUNT, rest.count)
             return until if self._outbox(1) else None
         standing.probing = standing.is_held
         identity = standing.account.identity
-        if identity and (paused := self._crew.tenants.paused_until(identity.tenant_id, now)):
-            self._lease.rest = Rest(paused, PACED, rest.count)
+        if rest.reason == Why.ASKED:  # then this mailbox tries what its tenant waits with
+            self._lease.rest = Rest()
+        elif identity and (paused := self._crew.tenants.paused_until(identity.tenant_id, now)):
+            self._lease.rest = Rest(paused, Why.TENANT, rest.count)
             return paused
         return None
 
@@ -170,7 +173,7 @@ class Turn:
         record, content = ready
         slot = self._lease.pace.next_slot(len(record.next_envelope.rcpt_to), now)
         if slot > now:
-            self._lease.rest = Rest(slot, PACED, self._lease.rest.count)
+            self._lease.rest = Rest(slot, Why.PACED, self._lease.rest.count)
             return slot
         if failure := self._open():
             return self._apply(entry, record, failure)
@@ -242,7 +245,8 @@ class Turn:
     def _apply(self, entry: Entry, record: Record, failure: Failure) -> datetime | None:
         """Write down what follows from *failure*; return when to come back if all must wait."""
         now, rest, account = self._crew.clock(), self._lease.rest, self._standing.account
-        held = rest.reason == verdict.ACCOUNT
+        self._log_failure(record, failure)
+        held = rest.reason == Why.ACCOUNT
         judged = verdict.judge(
             record,
             account,
@@ -261,13 +265,24 @@ class Turn:
             return now  # connected anew meanwhile: come back at once
         return self._rest(judged, rest, now) if judged.stops else None
 
+    def _log_failure(self, record: Record, failure: Failure) -> None:
+        _log.warning(
+            "event=attempt_failed account=%s message=%s phase=%s code=%s reason=%s reply=%s",
+            record.account_id,
+            record.id,
+            failure.phase,
+            failure.guidance.code,
+            failure.reason,
+            failure.reply.code if failure.reply else "none",
+        )
+
     def _rest(self, judged: verdict.Verdict, before: Rest, now: datetime) -> datetime:
         """Leave the mailbox alone as *judged*; return until when."""
         self._conversation.close()
         until = judged.rest_until or now + verdict.LONGEST_RECHECK
-        if judged.reason == PACED:
+        if judged.reason in (Why.LIMITED, Why.TENANT):
             count = before.count
-        elif (judged.reason == verdict.ACCOUNT) is (before.reason == verdict.ACCOUNT):
+        elif (judged.reason == Why.ACCOUNT) is (before.reason == Why.ACCOUNT):
             count = before.count + 1
         else:
             count = 1

@@ -12,6 +12,7 @@ from shared.delivery.failure import Failure
 from shared.guidance import Disposition, for_reply
 from shared.messages.record import Attempt, MessageStatus, Outcome, Record, Trouble
 from shared.microsoft.smtp import Reply
+from shared.schedule import Why
 
 LIFETIME = timedelta(hours=48)
 """How long a message is tried when its sender set no ``expires_at``."""
@@ -26,9 +27,6 @@ TURNS_AT_THE_HEAD = 5
 
 _LATER = (Disposition.RETRY, Disposition.PACE_MAILBOX, Disposition.PACE_TENANT)
 
-BACKOFF = "backoff"
-ACCOUNT = "account"
-
 type Refusals = tuple[tuple[str, Reply], ...]
 """Recipients with the replies that refused them."""
 
@@ -41,7 +39,7 @@ class Verdict:
     """
 
     record: Record
-    reason: str = ""
+    reason: Why = Why.NOTHING
     rest_until: datetime | None = None
     place: datetime | None = None
     obstacle: Obstacle | None = None
@@ -105,7 +103,7 @@ def _pause(reply: Reply) -> timedelta | None:
 
 def started(record: Record) -> Record:
     """Return the record of a message whose SMTP dialogue is about to begin."""
-    return replace(record, status=MessageStatus.SENDING, next_attempt_at=None)
+    return replace(record, status=MessageStatus.SENDING, next_attempt_at=None, trouble=None)
 
 
 def given_up(record: Record, code: str, values: Mapping[str, str]) -> Record:
@@ -114,7 +112,9 @@ def given_up(record: Record, code: str, values: Mapping[str, str]) -> Record:
     One that some recipients have is sent: ``refused`` says who goes without.
     """
     if record.is_partly_sent:
-        return replace(record, status=MessageStatus.SENT, next_attempt_at=None, left=None)
+        return replace(
+            record, status=MessageStatus.SENT, next_attempt_at=None, left=None, trouble=None
+        )
     return replace(
         record,
         status=MessageStatus.FAILED,
@@ -131,7 +131,7 @@ def interrupted(record: Record, now: datetime) -> Record:
     attempt = Attempt(now, Outcome.UNCERTAIN, "content", None)
     attempts = record.with_attempt(attempt)
     if record.on_uncertain == "resend":
-        return replace(record, status=MessageStatus.QUEUED, attempts=attempts)
+        return replace(record, status=MessageStatus.QUEUED, attempts=attempts, trouble=None)
     trouble = Trouble("message-uncertain", {})
     return replace(record, status=MessageStatus.UNCERTAIN, attempts=attempts, trouble=trouble)
 
@@ -167,7 +167,9 @@ def judge(
         record = replace(record, refused=_updated(record.refused, failure.refused))
     if failure.outcome_unknown:
         record = interrupted(record, now)
-        return Verdict(record=record, reason=BACKOFF, rest_until=now + _delay(backoffs, jitter))
+        return Verdict(
+            record=record, reason=Why.BACKOFF, rest_until=now + _delay(backoffs, jitter)
+        )
     match failure.guidance.disposition:
         case Disposition.FAIL:
             return _failed(record, failure, now)
@@ -199,8 +201,9 @@ def _held(
             status=MessageStatus.QUEUED,
             attempts=_attempted(record, failure, Outcome.HELD, now),
             next_attempt_at=None,
+            trouble=None,
         ),
-        reason=ACCOUNT,
+        reason=Why.ACCOUNT,
         rest_until=now + recheck_delay(rechecks) if failure.guidance.recheck else None,
         obstacle=obstacle,
     )
@@ -215,8 +218,9 @@ def _paced(record: Record, failure: Failure, now: datetime) -> Verdict:
             status=MessageStatus.QUEUED,
             attempts=_attempted(record, failure, Outcome.PACED, now),
             next_attempt_at=now + pause,
+            trouble=_trouble(failure),
         ),
-        reason="paced",
+        reason=Why.TENANT if tenant else Why.LIMITED,
         rest_until=now + pause,
         tenant_pause=pause if tenant else None,
     )
@@ -241,10 +245,10 @@ def _deferred(
     ours = failure.guidance.disposition is Disposition.OUTAGE
     if until >= expiry(record, account, held=ours):
         return Verdict(record=given_up(record, "message-expired", failure.values))
-    record = replace(record, next_attempt_at=until)
+    record = replace(record, next_attempt_at=until, trouble=_trouble(failure))
     if aside:
         return Verdict(record=record, place=until)
-    return Verdict(record=record, reason=BACKOFF, rest_until=until)
+    return Verdict(record=record, reason=Why.BACKOFF, rest_until=until)
 
 
 OWN_PHASES = frozenset({"mail", "rcpt", "data", "content"})
@@ -260,6 +264,11 @@ def _own_turns(attempts: tuple[Attempt, ...]) -> int:
     """Return how often a message was tried and something of it, or all, was put off."""
     put_off = (Outcome.DEFERRED, Outcome.SENT)
     return sum(1 for one in attempts if one.outcome in put_off and one.phase in OWN_PHASES)
+
+
+def _trouble(failure: Failure) -> Trouble:
+    """Return why a message waits, for whoever asks meanwhile."""
+    return Trouble(failure.guidance.code, dict(failure.values))
 
 
 def _attempted(

@@ -10,7 +10,7 @@ import logging
 import secrets
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -26,6 +26,7 @@ from shared.store.rows import (
     moment,
     outbox_key,
     progress_properties,
+    rest_of,
     stamp,
 )
 from shared.store.table import (
@@ -38,8 +39,6 @@ from shared.store.table import (
 
 LEASE_TIME = timedelta(seconds=60)
 RENEW_EVERY = timedelta(seconds=20)
-PACED = "paced"
-"""The reason of a rest that Exchange's limits ask for; nothing but time ends it."""
 
 _log = logging.getLogger(__name__)
 
@@ -56,15 +55,6 @@ class _WantedError(Exception):
     """A wake-up came while the lease was being given back."""
 
 
-@dataclass(slots=True)
-class Rest:
-    """Until when a mailbox is left alone, why, and for how many times in a row by now."""
-
-    until: datetime | None = None
-    reason: str = ""
-    count: int = 0
-
-
 class Lease:
     """The right to send from one mailbox, held until given back or not renewed.
 
@@ -78,7 +68,7 @@ class Lease:
     def __init__(self, table: Table, account: str, row: Entity, etag: str, holder: str) -> None:
         self.account = account
         self.pace = Pace.from_values(row["recent"], row["hours"])
-        self.rest = Rest(moment(row["rest_until"]), row["rest_reason"], row["rest_count"])
+        self.rest = rest_of(row)
         self.wake_at = moment(row["wake_at"])
         self.kept_by: str = row["kept_by"]
         self.kept_until = moment(row["kept_until"])
@@ -251,7 +241,7 @@ class Lease:
             "recent": recent,
             "hours": hours,
             "rest_until": stamp(self.rest.until),
-            "rest_reason": self.rest.reason,
+            "rest_reason": self.rest.reason.value,
             "rest_count": self.rest.count,
             "wake_at": stamp(self.wake_at),
             "kept_by": self.kept_by,

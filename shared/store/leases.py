@@ -5,8 +5,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from shared.store.lease import LEASE_TIME, PACED, Lease
-from shared.store.rows import LEASE, Entity, moment, stamp
+from shared.schedule import Rest, Why
+from shared.store.lease import LEASE_TIME, Lease
+from shared.store.rows import LEASE, Entity, moment, rest_of, stamp
 from shared.store.table import ConflictError, Kind, RowChangedError, RowMissingError, Table, Write
 
 GRACE = timedelta(seconds=5)
@@ -96,16 +97,25 @@ class Leases:
             taken = found[1]  # the answer to an earlier try was lost, but it got through
         return Lease(self._table, account, row, taken, holder)
 
-    def rouse(self, account: str, now: datetime) -> None:
+    def rest(self, account: str) -> Rest:
+        """Return whether the mailbox is left alone, until when and why."""
+        found = self._table.get(account, LEASE)
+        return rest_of(found[0]) if found else Rest()
+
+    def rouse(self, account: str, now: datetime, *, asked: bool = False) -> None:
         """End a mailbox's rest, because what it was resting from is thought to be over.
 
-        Not a rest that Exchange's limits ask for. A drain that is under way needs no rousing: it
-        looks at the account again before it ends.
+        What Exchange's limits ask for goes on, unless a caller *asked* for a try; its own pace a
+        mailbox always keeps. A drain that is under way needs no rousing: it looks at the account
+        again before it ends.
         """
-        changes = {"rest_until": "", "rest_reason": "", "rest_count": 0, "wake_at": ""}
+        lasting = {Why.PACED} if asked else {Why.PACED, Why.LIMITED, Why.TENANT}
+        reason = Why.ASKED if asked else Why.NOTHING
+        changes = {"rest_until": "", "rest_reason": reason.value, "rest_count": 0, "wake_at": ""}
         for _ in range(20):
             found = self._table.get(account, LEASE)
-            if found is None or not found[0]["rest_until"] or found[0]["rest_reason"] == PACED:
+            rest = rest_of(found[0]) if found else Rest()
+            if found is None or rest.until is None or rest.reason in lasting:
                 return
             if found[0]["holder"] and now < (moment(found[0]["until"]) or now):
                 return

@@ -9,6 +9,7 @@ from shared.accounts.account import Account, AccountStatus, Identity, Obstacle
 from shared.identifiers import newest_first
 from shared.messages.record import Attempt, MessageStatus, Outcome, Record, Trouble
 from shared.microsoft.smtp import Envelope, Reply
+from shared.schedule import Rest, Why
 
 PIECE = 60 * 1024
 """A binary property holds at most 64 KiB; packed values are cut into pieces of this many bytes."""
@@ -67,6 +68,11 @@ def stamp(moment: datetime | None) -> str:
 def moment(text: str | None) -> datetime | None:
     """Read a moment that ``stamp`` wrote."""
     return datetime.fromisoformat(text) if text else None
+
+
+def rest_of(entity: Mapping[str, Any]) -> Rest:
+    """Read from a lease's row until when its mailbox is left alone."""
+    return Rest(moment(entity["rest_until"]), Why(entity["rest_reason"]), entity["rest_count"])
 
 
 def _some(text: str) -> datetime:
