@@ -2,14 +2,17 @@
 
 import threading
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from shared.errors import ServiceError
 
 FRESH = timedelta(seconds=10)
 """Anybody may ask, so the services behind are asked no more often than this."""
+PATIENCE = 5.0
+"""Seconds that they have for an answer; whoever asks gets one even if they hang."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,10 +37,12 @@ class Health:
         *,
         poisoned: Callable[[], int],
         clock: Callable[[], datetime],
+        patience: float = PATIENCE,
     ) -> None:
         self._probes = probes
         self._poisoned = poisoned
         self._clock = clock
+        self._patience = patience
         self._lock = threading.Lock()
         self._report: tuple[datetime, Report] | None = None
 
@@ -46,13 +51,20 @@ class Health:
         with self._lock:
             if self._report and self._clock() - self._report[0] < FRESH:
                 return self._report[1]
-            with ThreadPoolExecutor(len(self._probes)) as pool:
-                answers = dict(
-                    zip(self._probes, pool.map(_is_well, self._probes.values()), strict=True)
-                )
-            report = Report(answers, self._count_poisoned())
+            report = self._ask()
             self._report = (self._clock(), report)
             return report
+
+    def _ask(self) -> Report:
+        """Ask all at once; one that has not answered in time does not answer."""
+        pool = ThreadPoolExecutor(len(self._probes) + 1)
+        asked = {name: pool.submit(_is_well, probe) for name, probe in self._probes.items()}
+        poisoned = pool.submit(self._count_poisoned)
+        everybody: list[Future[Any]] = [*asked.values(), poisoned]
+        answered = wait(everybody, self._patience).done
+        pool.shutdown(wait=False)
+        answers = {name: one in answered and one.result() for name, one in asked.items()}
+        return Report(answers, poisoned.result() if poisoned in answered else None)
 
     def _count_poisoned(self) -> int | None:
         try:

@@ -1,12 +1,15 @@
 """Health over HTTP: what a bug did to a wake-up is seen there, and upkeep undoes it."""
 
+import threading
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime
 
 import pytest
 from azure.storage.queue import QueueClient
 
 from local.azurite import Azurite
+from shared.delivery.health import Health
 from tests.client import Api, request
 
 SECONDS = 20
@@ -40,3 +43,19 @@ def test_a_poisoned_wake_up_is_seen_and_comes_back(api: Api, poison: QueueClient
     assert run.status == 202
     assert poisoned(api, 0) == 0
     assert poison.get_queue_properties().approximate_message_count == 0
+
+
+def test_a_dependency_that_hangs_counts_as_one_that_does_not_answer() -> None:
+    never = threading.Event()
+    asked = Health(
+        {"tables": never.wait, "queue": lambda: True},
+        poisoned=lambda: 0,
+        clock=lambda: datetime.now(UTC),
+        patience=0.2,
+    )
+
+    report = asked.report()
+
+    assert dict(report.answers) == {"tables": False, "queue": True}
+    assert report.poisoned == 0
+    never.set()
