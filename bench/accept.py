@@ -233,7 +233,7 @@ def steps(times: int = 200) -> dict[str, dict[str, float]]:
         draft = compose(sender, "<a@firma.no>")
 
         def view() -> bytes:
-            shown = message_view(record, account, language="nb", now=wiring.now())
+            shown = message_view(record, account, None, language="nb", now=wiring.now())
             return json.dumps(shown, ensure_ascii=False).encode()
 
         measured = {

@@ -9,9 +9,10 @@ from typing import Protocol
 
 from shared.accounts.account import REQUESTED_SCOPE, Account, Obstacle
 from shared.errors import ServiceError
-from shared.guidance import Disposition, Guidance, for_code, for_reply, for_token_error
-from shared.microsoft.submission import Phase, Reason, SubmissionError
+from shared.guidance import Disposition, Guidance, for_code
+from shared.microsoft.explanation import explain_submission, explain_token_error, one_line
 from shared.microsoft.token_response import TokenError
+from shared.microsoft.transaction import Phase, SubmissionError
 from shared.secrecy import Secret
 
 SENDING_SCOPE = REQUESTED_SCOPE[0]
@@ -19,11 +20,6 @@ SENDING_SCOPE = REQUESTED_SCOPE[0]
 
 PATIENCE = 15
 """Seconds that Exchange gets to answer while a person waits for the page."""
-
-_WITHOUT_REPLY = {
-    Reason.NO_STARTTLS: "starttls-unavailable",
-    Reason.CERTIFICATE: "certificate-invalid",
-}
 
 
 class CheckStatus(StrEnum):
@@ -54,6 +50,9 @@ class AccessTokens(Protocol):
 class Session(Protocol):
     """An authenticated SMTP session."""
 
+    def try_sender(self, mail_from: str) -> None:
+        """Offer a sender and take the offer back, or raise SubmissionError."""
+
     def close(self) -> None:
         """End it."""
 
@@ -74,7 +73,7 @@ def run(account: Account, *, tokens: AccessTokens, server: Server) -> list[Check
     try:
         access_token = tokens.get(account, fresh=True)
     except TokenError as error:
-        found = token_guidance(error)
+        found = explain_token_error(error)
         return [
             *checks,
             _failed("refresh_token", found.code),
@@ -117,17 +116,6 @@ def needs_somebody(guidance: Guidance) -> bool:
     return guidance.disposition in (Disposition.HOLD, Disposition.REFRESH)
 
 
-def token_guidance(error: TokenError) -> Guidance:
-    """Return the row for an error of Entra's."""
-    return for_token_error(
-        error.error,
-        suberror=error.suberror,
-        codes=error.codes,
-        http_status=error.http_status,
-        subcode=error.subcode,
-    )
-
-
 def _identity(account: Account) -> Check:
     """Look at the identity, checked when it was stored; a new username needs a new connect."""
     if account.identity is None:
@@ -151,40 +139,39 @@ def holds_sending_scope(scope: Sequence[str]) -> bool:
 
 
 def _submission(account: Account, access_token: Secret, server: Server) -> list[Check]:
-    """Sign in to Exchange: STARTTLS with a verified certificate, and AUTH as the user."""
+    """Sign in to Exchange and offer the sender: all of a message's dialogue but the message."""
     try:
         deadline = time.monotonic() + PATIENCE
-        server.open(account.username, access_token, deadline=deadline).close()
+        session = server.open(account.username, access_token, deadline=deadline)
     except SubmissionError as error:
         return _refused(error)
     passed = [Check("starttls", CheckStatus.PASS), Check("auth", CheckStatus.PASS)]
+    try:
+        session.try_sender(account.address)
+    except SubmissionError as error:
+        return [*passed, _unsubmitted("sender", error)]
+    finally:
+        session.close()
     return [*passed, _sender(account)]
 
 
 def _refused(error: SubmissionError) -> list[Check]:
-    found = _reply_guidance(error)
-    values = {"reply": _reply_text(error)} if error.reply else {}
     if error.phase in (Phase.CONNECT, Phase.STARTTLS):
-        return [_failed("starttls", found, **values), *_skipped("auth", "sender")]
+        return [_unsubmitted("starttls", error), *_skipped("auth", "sender")]
     passed = Check("starttls", CheckStatus.PASS)
-    return [passed, _failed("auth", found, **values), *_skipped("sender")]
+    return [passed, _unsubmitted("auth", error), *_skipped("sender")]
 
 
-def _reply_guidance(error: SubmissionError) -> str:
-    if error.reply is None:
-        return _WITHOUT_REPLY.get(error.reason, "smtp-unreachable")
-    reply = error.reply
-    return for_reply(error.phase, reply.code, reply.enhanced, reply.text).code
-
-
-def _reply_text(error: SubmissionError) -> str:
-    if error.reply is None:
-        return ""
-    return " ".join(filter(None, (str(error.reply.code), error.reply.enhanced, error.reply.text)))
+def _unsubmitted(name: str, error: SubmissionError) -> Check:
+    values = {"reply": one_line(error.reply)} if error.reply else {}
+    return _failed(name, explain_submission(error).code, **values)
 
 
 def _sender(account: Account) -> Check:
-    """Pass the user's own address; whether another may be used only a message can show."""
+    """Pass the user's own address; whether another may be used only a message can show.
+
+    Exchange judges the sender when it has the content, though it may refuse it at MAIL already.
+    """
     if account.address.casefold() == account.username.casefold():
         return Check("sender", CheckStatus.PASS)
     return Check("sender", CheckStatus.SKIP, "sender-unproved")

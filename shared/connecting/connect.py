@@ -18,6 +18,7 @@ from shared.connecting.flow import Flow
 from shared.connecting.ticket import Sealer, Ticket
 from shared.errors import ServiceError
 from shared.guidance import Guidance, for_code
+from shared.microsoft.explanation import explain_token_error
 from shared.microsoft.token_response import Grant, TokenError
 from shared.secrecy import Secret
 
@@ -281,7 +282,7 @@ class Connecting:
 
 def _refused(error: TokenError, account: Account, ticket: Ticket) -> RefusedError:
     """Return the refusal for an error of Entra's; the log gets what Microsoft finds it by."""
-    found = connect_checks.token_guidance(error)
+    found = explain_token_error(error)
     _log.info(
         "connect of %s refused: %s (%s %s, trace %s)",
         account.id,

@@ -206,6 +206,21 @@ class Session:
         self._check(content)
         return self._guard(lambda: self._submit(envelope, content, then))
 
+    def try_sender(self, mail_from: str) -> None:
+        """Offer *mail_from* as a sender, and take the offer back (MAIL, RSET).
+
+        Raises SubmissionError; that it does not says little: Exchange may yet refuse the content.
+        """
+        self._guard(lambda: self._try_sender(mail_from))
+
+    def _try_sender(self, mail_from: str) -> None:
+        dialogue = self._dialogue
+        dialogue.phase = Phase.MAIL
+        envelope = Envelope(mail_from, (mail_from,), 0, smtputf8=not mail_from.isascii())
+        mail = plan_opening(envelope, self._offered).commands[0]
+        dialogue.require(dialogue.ask(mail.octets), 2)
+        dialogue.require(dialogue.ask(b"RSET\r\n"), 2)
+
     def is_alive(self) -> bool:
         """Tell, without a round trip, whether the next message can be tried on this session."""
         if self._dialogue.is_over:

@@ -108,7 +108,10 @@ class Mailboxes:
 
 
 class Session:
-    """A session that can only be closed."""
+    """A session that takes any sender."""
+
+    def try_sender(self, mail_from: str) -> None:
+        pass
 
     def close(self) -> None:
         pass
