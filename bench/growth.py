@@ -1,26 +1,36 @@
 """Growth: what things cost at 10 and at 100,000 messages of a mailbox, accounts of a customer."""
 
+import json
 import os
 import time
 from collections import defaultdict
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from datetime import timedelta
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from bench import inside, stack
 from bench.result import Goal, Options, Result, Row, Sample, Table
+from local import azurite
+from local.azurite import Azurite
 
 if TYPE_CHECKING:
+    from local.standins import Stack as StandIns
     from shared.accounts.account import Account
-    from shared.store.table import Write
     from tests.delivery.post_office import PostOffice
 
 SMALL, LARGE = 10, 100_000
-NOTE = """Calls to the store are counted, times are wall times with Azurite in memory, the sizes
-taken in turn within one round. The bare calls go to the same table and partition without our code:
-what they get slower by is Azurite's."""
+SAVED_AFTER = 8
+"""Seconds until Azurite has surely written its database file: it does so every five."""
+SERVICES = ("blob", "queue", "table")
+NOTE = """Calls to the store are counted; times are wall times, the sizes taken in turn within one
+round. The bare calls go to the same partition without our code: what they grow by is Azurite's,
+which goes through rows that a list does not return, and what ours grow by beyond that would be
+ours."""
 
 
 def run(options: Options) -> Result:
@@ -52,7 +62,7 @@ def run(options: Options) -> Result:
             Goal("calls to the store: the same", ", ".join(more) or "all the same", not more),
             Goal.at_most(
                 f"time with {large:,} beside {SMALL}, the worst of them",
-                max(1.5, 1.25 * bare),
+                round(max(1.5, 1.25 * bare), 2),
                 max(slower[what] for what in ours),
             ),
         ),
@@ -72,18 +82,100 @@ type Measured = list[dict[str, Any]]
 
 
 def costs(sizes: Sequence[int], times: int) -> Measured:
-    """Seed each size in a mailbox and at a customer of its own, then measure them in turn."""
-    with stack.outside() as (_, standins, told):
+    """Have each size in a mailbox and at a customer of its own, then measure them in turn."""
+    with (
+        TemporaryDirectory(prefix="bench-") as folder,
+        stack.outside(location=Path(folder)) as (storage, standins, told),
+    ):
         os.environ.update(told)
         tables = (inside.watch("mailboxes"), inside.watch("customers"))
-        actions = {}
-        for size in sizes:
-            office = inside.office(standins, f"firma-{size}")
-            account = office.open_account()
-            _seed_history(office, account, size)
-            _seed_accounts(office, account, size)
-            actions[size] = _actions(office, account)
-        return _measured(actions, tables, times)
+        parties = {size: _party(standins, size) for size in sizes}
+        with _seeded(storage, Path(folder), list(parties.values())):
+            actions = {size: _actions(one.office, one.account) for size, one in parties.items()}
+            return _measured(actions, tables, times)
+
+
+@dataclass(frozen=True, slots=True)
+class Party:
+    """A customer with one mailbox in use, and how much history and company that is to have."""
+
+    office: "PostOffice"
+    account: "Account"
+    size: int
+
+
+def _party(standins: "StandIns", size: int) -> Party:
+    """Open an account that has sent one message, and enough others for a page."""
+    from shared import wiring
+    from shared.identifiers import new_identifier
+
+    office = inside.office(standins, f"firma-{size}")
+    account = office.open_account()
+    inside.post(office, account, 1)
+    office.drain(account)
+    for number in range(9):
+        other = new_identifier(office.clock() + timedelta(milliseconds=number))
+        wiring.accounts().create(replace(account, id=other))
+        wiring.customers().add(office.customer, other)
+    return Party(office, account, size)
+
+
+@contextmanager
+def _seeded(storage: Azurite, folder: Path, parties: Sequence[Party]) -> Iterator[None]:
+    """Stop Azurite, multiply the rows in its database file, and run it at the same ports.
+
+    Through its interface a row takes the longer the more there are: seeding these did not end in
+    nine minutes.
+    """
+    ports = [urlsplit(getattr(storage, f"{one}_endpoint")).port or 0 for one in SERVICES]
+    time.sleep(SAVED_AFTER)
+    storage.process.kill()  # asked to end it would wait for its clients, who stay
+    storage.process.wait()
+    path = folder / "__azurite_db_table__.json"
+    database = json.loads(path.read_text(encoding="utf-8"))
+    tables = {one["name"].partition("$")[2]: one for one in database["collections"]}
+    for party in parties:
+        partition = party.office.customer.encode().hex()
+        _multiply(tables["mailboxes"], party.account.id, "message:", _messages(party))
+        _multiply(tables["customers"], partition, party.account.id, _accounts(party))
+    path.write_text(json.dumps(database), encoding="utf-8")
+    blob, queue, table = ports
+    with azurite.running(location=folder, ports=(blob, queue, table)):
+        yield
+
+
+def _multiply(table: dict[str, Any], partition: str, beginning: str, keys: list[str]) -> None:
+    """Copy the row of *partition* whose key has that *beginning* to all *keys*."""
+    model = next(
+        row
+        for row in table["data"]
+        if row["PartitionKey"] == partition and row["RowKey"].startswith(beginning)
+    )
+    for number, key in enumerate(keys, table["maxId"] + 1):
+        properties = {**model["properties"], "RowKey": key}
+        table["data"].append({**model, "RowKey": key, "properties": properties, "$loki": number})
+    table["maxId"] += len(keys)
+    for index in table["binaryIndices"].values():
+        index["dirty"] = True  # made anew when first used
+
+
+def _messages(party: Party) -> list[str]:
+    """Name records older than any there is."""
+    from shared.identifiers import new_identifier
+    from shared.store.rows import message_key
+
+    first = party.office.clock() - timedelta(days=60)
+    moments = (first + timedelta(seconds=number) for number in range(party.size))
+    return [message_key(new_identifier(moment)) for moment in moments]
+
+
+def _accounts(party: Party) -> list[str]:
+    """Name accounts younger than any there is; a first page shows those that are real."""
+    from shared.identifiers import new_identifier
+
+    first = party.office.clock() + timedelta(minutes=1)
+    moments = (first + timedelta(milliseconds=number) for number in range(party.size))
+    return [new_identifier(moment) for moment in moments]
 
 
 def _measured(
@@ -108,49 +200,6 @@ def _measured(
     ]
 
 
-def _seed_history(office: "PostOffice", account: "Account", size: int) -> None:
-    """Put *size* sent messages into the mailbox, older than any to come."""
-    from shared import wiring
-    from shared.identifiers import new_identifier
-    from shared.store.rows import message_key, record_properties
-    from shared.store.table import Kind, Write
-
-    inside.post(office, account, 1)
-    office.drain(account)
-    (model,) = wiring.messages().records(account.id, after="", limit=1)
-    first = office.clock() - timedelta(days=60)
-    rows = []
-    for number in range(size):
-        at = first + timedelta(seconds=number)
-        record = replace(model, id=new_identifier(at), created_at=at)
-        rows.append(Write(Kind.INSERT, message_key(record.id), record_properties(record)))
-    _commit("mailboxes", account.id, rows)
-
-
-def _seed_accounts(office: "PostOffice", account: "Account", size: int) -> None:
-    """Put *size* more accounts into the customer's index; those of a first page are real."""
-    from shared import wiring
-    from shared.identifiers import new_identifier
-    from shared.store.table import Kind, Write
-
-    first = office.clock() + timedelta(seconds=1)
-    ids = [new_identifier(first + timedelta(milliseconds=number)) for number in range(size)]
-    rows = [Write(Kind.INSERT, one, {}) for one in ids]
-    _commit("customers", office.customer.encode().hex(), rows)
-    for one in ids[:9]:
-        wiring.accounts().create(replace(account, id=one))
-
-
-def _commit(table: str, partition: str, rows: "list[Write]") -> None:
-    """Write *rows* in transactions of a hundred."""
-    from shared import wiring
-
-    store = wiring._table(table)  # noqa: SLF001
-    chunks = [rows[at : at + 100] for at in range(0, len(rows), 100)]
-    with ThreadPoolExecutor(4) as pool:
-        list(pool.map(lambda chunk: store.commit(partition, chunk), chunks))
-
-
 def _actions(office: "PostOffice", account: "Account") -> dict[str, Callable[[], object]]:
     """Return everything whose cost must not grow, and the bare calls beside it."""
     from shared import wiring
@@ -158,7 +207,7 @@ def _actions(office: "PostOffice", account: "Account") -> dict[str, Callable[[],
 
     table, messages = wiring._table("mailboxes"), wiring.messages()  # noqa: SLF001
     customer, mailbox = office.customer, account.id
-    known = messages.records(mailbox, after="", limit=8)[-1]
+    (known,) = messages.records(mailbox, after="", limit=1)
     four = [Write(Kind.UPSERT, f"bench:{n}", {"n": n}) for n in range(4)]
 
     def drain() -> None:

@@ -62,9 +62,14 @@ def running(delay: float = 0, settings: Mapping[str, str] | None = None) -> Iter
 
 
 @contextmanager
-def outside(delay: float = 0) -> Iterator[tuple[Azurite, StandIns, Mapping[str, str]]]:
-    """Run everything but the host; the last value is what the product is told."""
-    with azurite.running() as storage, StandIns(only=OUTSIDE) as standins:
+def outside(
+    delay: float = 0, *, location: Path | None = None
+) -> Iterator[tuple[Azurite, StandIns, Mapping[str, str]]]:
+    """Run everything but the host; the last value is what the product is told.
+
+    *location* is a folder for Azurite's data, which otherwise stays in memory.
+    """
+    with azurite.running(location=location) as storage, StandIns(only=OUTSIDE) as standins:
         trust = standins.trust
         both = trust.folder / "both.pem"
         both.write_bytes(trust.certificate.read_bytes() + trust.key.read_bytes())
