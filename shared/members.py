@@ -13,8 +13,8 @@ _NAME_SHOWN = 64
 class Members:
     """One object of a request at *pointer*; what is wrong with it is appended to *faults*.
 
-    *known* names the members that it may have. A member that is absent is None or empty; ``null``
-    is a value like any other, and of the wrong type.
+    *known* names the members that it may have. A member that is absent is None or empty, and so is
+    one that is ``null``: many serializers write what nobody set as null.
     """
 
     def __init__(
@@ -23,16 +23,22 @@ class Members:
         self.faults = faults
         self._pointer = pointer
         self._values: dict[str, object] = {}
+        self._nulls: Collection[str] = ()
         if not isinstance(value, dict):
             faults.append(Fault(pointer, "must be an object"))
             return
-        self._values = value
+        self._values = {name: one for name, one in value.items() if one is not None}
+        self._nulls = value.keys() - self._values.keys()
         for name in [name for name in value if name not in known]:
             self.fault(name, f"is not a known member; known are {', '.join(known)}")
 
     def __contains__(self, name: str) -> bool:
-        """Tell whether the member is there, right or wrong."""
+        """Tell whether the member is there, right or wrong, and not null."""
         return name in self._values
+
+    def is_null(self, name: str) -> bool:
+        """Tell whether the member is there as null, where that says something of its own."""
+        return name in self._nulls
 
     def fault(self, name: str, detail: str) -> None:
         """Remember that something is wrong with the member *name*."""

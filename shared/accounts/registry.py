@@ -219,8 +219,8 @@ def _address(members: Members, name: str) -> str | None:
 
 
 def _display_name(members: Members) -> dict[str, str | None]:
-    """Return the display name if there is one; null takes it away."""
-    if "display_name" in members and members.value("display_name") is None:
+    """Return the display name if there is one; null takes it away (RFC 7396)."""
+    if members.is_null("display_name"):
         return {"display_name": None}
     name = members.line("display_name", limit=LONGEST_NAME)
     return {} if name is None else {"display_name": name.strip() or None}

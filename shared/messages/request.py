@@ -234,18 +234,18 @@ def _headers(members: Members) -> dict[str, str]:
         text = headers.line(name, limit=_TEXT_LIMIT)
         if name.lower() in seen:
             headers.fault(name, "is there twice, but for upper and lower case")
-        elif text is not None and _is_allowed(headers, name, text):
+        elif _is_allowed(headers, name, text) and text is not None:
             found[name] = text
         seen.add(name.lower())
     return found
 
 
-def _is_allowed(headers: Members, name: str, text: str) -> bool:
+def _is_allowed(headers: Members, name: str, text: str | None) -> bool:
     shape = _STANDARD_FIELDS.get(name.lower())
     if shape is None and not _EXTENSION_FIELD.fullmatch(name):
         standard = ", ".join(one.title() for one in _STANDARD_FIELDS)
         headers.fault(name, f"may not be set; fields named X-… may, and {standard}")
-    elif shape is not None and not shape.fullmatch(text):
+    elif shape is not None and text is not None and not shape.fullmatch(text):
         headers.fault(name, "does not have the form that this field needs")
     else:
         return True

@@ -138,6 +138,9 @@ def _kind(schema: Json) -> str:
     if "const" in schema or "enum" in schema:
         values = schema.get("enum", [schema.get("const")])
         return " | ".join(json.dumps(value) for value in values)
+    if isinstance(kinds := schema.get("type"), list):
+        known = [_kind({**schema, "type": one}) for one in kinds if one != "null"]
+        return " or ".join([*known, *(one for one in kinds if one == "null")])
     if schema.get("type") == "array":
         return f"list of {_kind(schema['items'])}"
     return str(schema.get("format") or schema.get("type") or "any")

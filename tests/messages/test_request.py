@@ -60,7 +60,7 @@ def test_every_fault_is_told_at_once() -> None:
         cc="ola@x.no",
         foo=1,
         text=3,
-        html=None,
+        html=5,
         subject="a\nb",
         attachments=[{}, {"filename": "a\r\n", "content": "a b", "content_type": "x"}, 4],
         headers={"Bcc": "x", "X-A": "a\r\nb", "x-a": "c", "References": "u", "X-B": 1},
@@ -81,7 +81,7 @@ def test_every_fault_is_told_at_once() -> None:
     assert "not a known member" in found["/foo"]
 
 
-@pytest.mark.parametrize("value", [None, 5, True, "x", {}, [1]])
+@pytest.mark.parametrize("value", [5, True, "x", {}, [1]])
 @pytest.mark.parametrize(
     "name",
     [
@@ -97,6 +97,41 @@ def test_a_member_of_the_wrong_type_is_named(name: str, value: object) -> None:
         assert draft(**{name: value})
     else:
         assert any(pointer.startswith(f"/{name}") for pointer in faults(**{name: value}))
+
+
+def test_null_is_as_good_as_absent() -> None:
+    nothing = dict.fromkeys(
+        ["cc", "bcc", "reply_to", "subject", "html", "attachments", "send_at", "expires_at"]
+    )
+    file = {"filename": "a", "content": "YQ=="}
+    least = draft(to=[{"address": "ola@x.no"}], attachments=[file], headers={"X-A": "a"})
+
+    assert draft(**nothing, headers=None, on_uncertain=None) == draft()
+    nulls = draft(
+        to=[{"name": None, "address": "ola@x.no"}],
+        attachments=[{**file, "content_type": None, "content_id": None}],
+        headers={"X-A": "a", "X-B": None, "References": None},
+    )
+    assert (nulls.rcpt_to, nulls.to) == (least.rcpt_to, least.to)
+    assert b"X-B" not in nulls.content
+    assert b"References" not in nulls.content
+
+
+def test_null_is_no_excuse_for_what_is_missing_or_unknown() -> None:
+    found = faults(
+        to=[None, {"name": "Ola", "address": None}],
+        text=None,
+        attachments=[{"filename": None, "content": None}],
+        headers={"Bcc": None},
+        foo=None,
+    )
+
+    assert set(found) == {
+        *("/to/0", "/to/1/address", "/text", "/headers/Bcc", "/foo"),
+        *("/attachments/0/filename", "/attachments/0/content"),
+    }
+    assert found["/to/1/address"] == found["/attachments/0/content"] == "is missing"
+    assert set(faults(to=None)) == {"/to"}
 
 
 @pytest.mark.parametrize("body", [b"[]", b"5", b'"x"', b"null"])

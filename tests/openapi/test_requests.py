@@ -13,6 +13,10 @@ from shared.openapi.document import document
 
 NOW = datetime(2026, 11, 24, 8, 0, tzinfo=UTC)
 FOUND = document("https://mail.example")
+OPTIONAL = (
+    *("cc", "bcc", "reply_to", "subject", "html", "attachments", "headers"),
+    *("send_at", "expires_at", "on_uncertain"),
+)
 FILE: dict[str, object] = {"filename": "a.pdf", "content": "JVBERg=="}
 LEAST: dict[str, object] = {"to": ["ola@x.no"], "text": "Hei"}
 WRONG_FILES: list[dict[str, object]] = [
@@ -25,6 +29,8 @@ WRONG_FILES: list[dict[str, object]] = [
     {"content": "YR=="},
     {"content": "YQ==\n"},
     {"content": 1},
+    {"content": None},
+    {"filename": None},
     {"content_id": "a b"},
     {"content_id": ""},
     {"x": 1},
@@ -60,6 +66,11 @@ def taken(request: object) -> bool:
         {**LEAST, "headers": {"List-Unsubscribe": "<https://x.no/u>, <mailto:u@x.no>"}},
         {**LEAST, "attachments": [FILE, {**FILE, "content_type": "text/csv; charset=utf-8"}]},
         {**LEAST, "attachments": [{**FILE, "content": "", "content_id": "<a@b>"}]},
+        {**LEAST, **dict.fromkeys(OPTIONAL)},
+        {**LEAST, "to": [{"name": None, "address": "ola@x.no"}], "headers": {"X-A": None}},
+        {"cc": ["ola@x.no"], "html": "Hei", "to": None, "text": None},
+        {**LEAST, "headers": {"Importance": None, "List-Unsubscribe-Post": None}},
+        {**LEAST, "attachments": [{**FILE, "content_type": None, "content_id": None}]},
         {**LEAST, "send_at": "2026-12-01T08:00:00Z", "expires_at": "2026-12-02T08:00:00+01:00"},
     ],
 )
@@ -76,6 +87,9 @@ def test_a_request_that_is_taken_is_valid(request_: dict[str, object]) -> None:
         {"to": []},
         {"text": None},
         {"colour": "blue"},
+        {"colour": None},
+        {"to": [{"address": None}]},
+        {"headers": {"Bcc": None}},
         *(
             {"to": [address]}
             for address in [
