@@ -1,8 +1,10 @@
 """The settings, typed and checked: every fault is found at once, before anything starts."""
 
 import re
+import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
+from ipaddress import ip_address
 from typing import Self
 from urllib.parse import urlsplit
 
@@ -33,6 +35,9 @@ SETTINGS = (
     "EVENT_GRID_ENDPOINT",
 )
 """Every setting the product reads, in the order of the README's table."""
+
+_NOT_OF_A_LINE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+"""Controls and separators, and what stands for octets that are no text."""
 
 
 class ConfigError(Exception):
@@ -80,8 +85,8 @@ class Config:
         identity = read.text("MANAGED_IDENTITY_CLIENT_ID")
         secret = environ.get("ENTRA_CLIENT_SECRET", "").strip()
         config = cls(
-            public_url=read.origin("PUBLIC_URL"),
-            product_name=read.text("PRODUCT_NAME", "Quick3"),
+            public_url=read.public_origin("PUBLIC_URL"),
+            product_name=read.line("PRODUCT_NAME", "Quick3"),
             allowed_origins=read.origins("ALLOWED_ORIGINS"),
             caller_issuer=read.url("CALLER_ISSUER"),
             caller_audience=read.text("CALLER_AUDIENCE"),
@@ -92,7 +97,7 @@ class Config:
             entra_client_id=read.text("ENTRA_CLIENT_ID"),
             entra_client_secret=Secret(secret) if secret else None,
             managed_identity_client_id=identity,
-            key_vault_url=read.https("KEY_VAULT_URL"),
+            key_vault_url=read.origin("KEY_VAULT_URL", ("https",)),
             smtp_host=read.host("SMTP_HOST", "smtp.office365.com"),
             smtp_port=read.port("SMTP_PORT", "587"),
             storage=_storage(read, identity),
@@ -146,8 +151,16 @@ class _Reader:
         return ""
 
     def text(self, name: str, default: str = "") -> str:
-        value = self.environ.get(name, "").strip() or default
-        return value or self.fault(name, "is not set")
+        given = self.environ.get(name, "")
+        if given and not given.strip():
+            return self.fault(name, "is blank")
+        return given.strip() or default or self.fault(name, "is not set")
+
+    def line(self, name: str, default: str) -> str:
+        value = self.text(name, default)
+        if _NOT_OF_A_LINE.search(value):
+            return self.fault(name, "holds a control character or line break")
+        return value
 
     def url(
         self, name: str, default: str = "", schemes: tuple[str, ...] = ("https", "http")
@@ -159,7 +172,7 @@ class _Reader:
             usable = parts.scheme in schemes and bool(parts.hostname) and parts.port != 0
         except ValueError:
             usable = False
-        if not usable or parts.query or parts.fragment or parts.username:
+        if not usable or "?" in value or "#" in value or "@" in parts.netloc:
             return self.fault(name, f"is '{value}', which is not a URL of {' or '.join(schemes)}")
         return value.rstrip("/")
 
@@ -167,24 +180,30 @@ class _Reader:
         return self.url(name, schemes=("https",))
 
     def optional_https(self, name: str) -> str | None:
-        if not (value := self.environ.get(name, "").strip()):
-            return None
-        if urlsplit(value).scheme != "https":
-            self.fault(name, f"is '{value}', which is not a URL of https")
-        return value
+        return self.https(name) if self.environ.get(name, "").strip() else None
 
     def authority(self, name: str, default: str) -> str:
         value = self.url(name, default, ("https",))
-        if value and not urlsplit(value).path.strip("/"):
+        tenant = urlsplit(value).path.removeprefix("/")
+        if value and (not tenant or "/" in tenant or re.fullmatch(r"v\d+\.\d+", tenant)):
             return self.fault(
-                name, f"is '{value}', which lacks the tenant (such as /organizations)"
+                name, f"is '{value}'; it must end in the tenant (such as /organizations)"
             )
         return value
 
-    def origin(self, name: str) -> str:
-        value = self.url(name)
+    def origin(self, name: str, schemes: tuple[str, ...] = ("https", "http")) -> str:
+        value = self.url(name, schemes=schemes)
         if value and urlsplit(value).path:
             return self.fault(name, f"is '{value}'; it must be an origin, without a path")
+        return value
+
+    def public_origin(self, name: str) -> str:
+        value = self.origin(name)
+        parts = urlsplit(value)
+        if parts.scheme == "http" and not _is_loopback(parts.hostname or ""):
+            return self.fault(
+                name, f"is '{value}'; http is for loopback hosts: our cookies need https"
+            )
         return value
 
     def origins(self, name: str) -> tuple[str, ...]:
@@ -210,3 +229,15 @@ class _Reader:
             self.fault(name, f"is '{value}', which is not a TCP port")
             return 0
         return int(value)
+
+
+def _is_loopback(host: str) -> bool:
+    """Tell whether *host* is this machine and no other, whatever it is called here.
+
+    Browsers keep cookies marked Secure without TLS there, and nowhere else.
+    """
+    try:
+        found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError):
+        return False
+    return all(ip_address(str(address[0])).is_loopback for *_, address in found)

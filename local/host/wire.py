@@ -4,6 +4,7 @@ In Azure they are protocol buffers. The runtime only reads attributes and asks `
 objects with the same names serve it just as well, and no schema has to be copied here.
 """
 
+import sys
 from types import SimpleNamespace
 from typing import Any
 
@@ -62,6 +63,13 @@ class StatusResult(Record):
     Success = 1
 
 
+class RpcException(Record):
+    """What the worker caught, in its words; *raised* is the exception itself, known here alone."""
+
+    def __init__(self, **fields: Any) -> None:  # noqa: ANN401
+        super().__init__(**fields, raised=sys.exception())
+
+
 class BindingInfo(Record):
     """One binding of a function, as the runtime's signature checks see it."""
 
@@ -81,6 +89,7 @@ NAMES = SimpleNamespace(
     RpcHttpCookie=RpcHttpCookie,
     StatusResult=StatusResult,
     BindingInfo=BindingInfo,
+    RpcException=RpcException,
     **{
         name: type(name, (Record,), {})
         for name in (
@@ -92,7 +101,6 @@ NAMES = SimpleNamespace(
             "NullableDouble",
             "NullableString",
             "NullableTimestamp",
-            "RpcException",
             "RpcFunctionMetadata",
             "RpcHttp",
             "RpcRetryOptions",

@@ -77,7 +77,7 @@ class Worker:
             response = await asyncio.wait_for(asyncio.shield(call), self._timeout)
         except TimeoutError:
             raise InvocationError(f"exceeded the functionTimeout of {self._timeout} s") from None
-        _raise_on_failure(response, InvocationError)
+        _raise_on_failure(response)
         values = {binding.name: binding.data for binding in response.output_data}
         return Outcome({**values, "$return": response.return_value})
 
@@ -95,7 +95,7 @@ async def index(folder: Path, function_timeout: float | None) -> Worker:
     request = _to_worker(
         worker_init_request=Record(capabilities={}, function_app_directory=str(folder))
     )
-    _raise_on_failure(await runtime.worker_init_request(request), StartError)
+    _raise_on_failure(await runtime.worker_init_request(request), folder)
     response = await runtime.functions_metadata_request(
         _to_worker(functions_metadata_request=Record())
     )
@@ -119,7 +119,22 @@ def _to_worker(**message: Record) -> Record:
     return Record(request=Record(**message), properties=properties)
 
 
-def _raise_on_failure(response: Record, error: type[StartError] | type[InvocationError]) -> None:
-    if response.result.status != StatusResult.Success:
-        fault = response.result.exception
-        raise error(fault.message, fault.stack_trace)
+def _raise_on_failure(response: Record, indexed: Path | None = None) -> None:
+    """Raise what went wrong: StartError while the app *indexed* starts, else InvocationError."""
+    if response.result.status == StatusResult.Success:
+        return
+    fault = response.result.exception
+    if indexed is None:
+        raise InvocationError(fault.message, fault.stack_trace)
+    raise StartError(
+        fault.message, "" if _is_its_own(fault.raised, indexed) else fault.stack_trace
+    )
+
+
+def _is_its_own(raised: BaseException | None, folder: Path) -> bool:
+    """Tell whether the app in *folder* made that kind of exception itself.
+
+    Then its text is what the app has to say; any other came as a surprise, and where is of use.
+    """
+    name = type(raised).__module__.partition(".")[0]
+    return (folder / f"{name}.py").exists() or (folder / name / "__init__.py").exists()

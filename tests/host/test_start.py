@@ -66,6 +66,14 @@ def test_an_app_that_fails_to_import_is_refused_with_its_own_words(tmp_path: Pat
     assert any("function_app.py" in line for line in trace)
 
 
+def test_what_an_app_has_to_say_for_itself_is_all_that_is_said(tmp_path: Path) -> None:
+    app = "class SettingsError(Exception): ...\n\nraise SettingsError('PUBLIC_URL is missing')"
+
+    said = refusal(tmp_path, {"host.json": HOST_JSON, "function_app.py": app})
+
+    assert said == ["the host cannot start: SettingsError: PUBLIC_URL is missing"]
+
+
 @pytest.mark.parametrize(
     ("files", "said"),
     [
