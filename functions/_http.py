@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from shared.caller import Caller
     from shared.pages.visit import Answer
 
+JSON = "application/json"
+PATCHES = (JSON, "application/merge-patch+json")
+"""What a PATCH may be: members left out stay as they are (RFC 7396), by either name."""
 PROBLEM = "application/problem+json"
 LARGEST_BODY = 36 * 1024 * 1024
 """Bytes of a request: a 25 MB attachment in base64, and room for the rest of the message."""
@@ -62,9 +65,10 @@ def problem(
     from shared.guidance import problem_document
 
     instance = instance or _instance()
+    language = language_of(req)
     document = problem_document(
         error.code,
-        language=preferred_language(req.headers.get("Accept-Language")),
+        language=language,
         public_url=wiring.config().public_url,
         values={"product": wiring.config().product_name, **error.values},
         faults=error.faults,
@@ -76,11 +80,14 @@ def problem(
         json.dumps(document, ensure_ascii=False).encode(), status_code=status
     )
     response.headers["Content-Type"] = PROBLEM
+    response.headers["Content-Language"] = language
     response.headers["Cache-Control"] = "no-store"
     if error.retry_after is not None or status == 503:
         response.headers["Retry-After"] = str(error.retry_after or RETRY_SECONDS)
     if status == 405:
         response.headers["Allow"] = error.values.get("allow", "")
+    if status == 415 and req.method == "PATCH":
+        response.headers["Accept-Patch"] = ", ".join(PATCHES)  # RFC 5789 section 2.2
     if status in (401, 403):
         response.headers["WWW-Authenticate"] = _challenge(error)
     return response
@@ -151,7 +158,7 @@ def json_body(req: func.HttpRequest) -> object:
     from shared.strict_json import parse
 
     octets = body(req, limit=SMALL_BODY)
-    if media_type(req) != "application/json":
+    if media_type(req) not in (PATCHES if req.method == "PATCH" else (JSON,)):
         raise ServiceError("unsupported-media-type")
     return parse(octets)
 
@@ -161,7 +168,7 @@ def no_body(req: func.HttpRequest) -> None:
     octets = body(req, limit=SMALL_BODY)
     if octets.strip() in (b"", b"{}"):
         return
-    if media_type(req) != "application/json":
+    if media_type(req) != JSON:
         raise ServiceError("unsupported-media-type")
     members = json_body(req)
     names = list(members) if isinstance(members, dict) else [""]
@@ -178,7 +185,7 @@ def json_response(
     response = func.HttpResponse(
         json.dumps(value, ensure_ascii=False).encode(), status_code=status
     )
-    response.headers["Content-Type"] = "application/json"
+    response.headers["Content-Type"] = JSON
     response.headers["Cache-Control"] = "no-store"
     for name, text in (headers or {}).items():
         response.headers[name] = text

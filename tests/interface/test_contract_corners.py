@@ -143,6 +143,26 @@ def test_each_kind_of_wrong_body_has_its_own_status(
     assert code(answer) == expected
 
 
+@pytest.mark.parametrize("media", ["application/json", "application/merge-patch+json"])
+def test_a_change_is_a_merge_patch_by_either_name(api: Api, path: str, media: str) -> None:
+    before = api.get(path).json
+
+    after = api.patch(path, {"display_name": "Firma AS"}, content_type=media)
+
+    assert (after.status, after.json) == (200, {**before, "display_name": "Firma AS"})
+
+
+def test_what_is_no_merge_patch_is_told_what_would_be(api: Api, path: str) -> None:
+    operations = [{"op": "remove", "path": "/display_name"}]
+
+    patch = api.patch(path, operations, content_type="application/json-patch+json")
+    post = api.post("/accounts", {}, content_type="application/merge-patch+json")
+
+    assert code(patch) == code(post) == (415, "unsupported-media-type")
+    assert patch.headers["accept-patch"] == "application/json, application/merge-patch+json"
+    assert "accept-patch" not in post.headers
+
+
 def test_a_body_too_large_is_413_for_accounts_and_messages(api: Api, path: str) -> None:
     large = {**LETTER, "text": "x" * 37 * 1024 * 1024}
 
@@ -189,6 +209,7 @@ def test_a_problem_speaks_the_language_that_was_asked_for(
     answer = api.get("/accounts/none", accept_language=asked)
 
     assert answer.json["title"] == title
+    assert answer.headers["content-language"] == ("en" if "There is" in title else "nb")
     assert "accept-language" in answer.headers["vary"].lower()
 
 
