@@ -76,6 +76,7 @@ def test_the_type_of_every_problem_leads_to_a_page(api: Api, language: str) -> N
 
         assert page.status == 200, code
         assert f'<html lang="{language}">' in page.text
+        assert page.headers["content-language"] == language
         assert code in page.text
 
 
