@@ -14,6 +14,7 @@ from shared.delivery.crew import Crew
 from shared.delivery.turn import Turn
 from shared.errors import ServiceError
 from shared.store.lease import RENEW_EVERY, Lease, LeaseLostError
+from shared.store.leases import GRACE, LATER
 
 _log = logging.getLogger(__name__)
 
@@ -37,6 +38,8 @@ def drain(crew: Crew, account: str) -> None:
                 pass
         except LeaseLostError:
             _log.warning("event=drain_stopped account=%s reason=lease_lost", account)
+            # By our own clock it may only be over: then nobody else took it, or is coming.
+            wake(crew.clock() + GRACE + LATER)
         except ServiceError:
             turn.give_back()
             raise

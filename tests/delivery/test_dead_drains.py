@@ -8,8 +8,10 @@ import pytest
 from shared.delivery import verdict
 from shared.delivery.drain import drain
 from shared.errors import ServiceError
+from shared.messages.record import Record
 from shared.schedule import Sent
 from shared.store.lease import Lease
+from shared.store.outbox import Entry
 from tests.delivery.post_office import PostOffice
 
 
@@ -83,3 +85,32 @@ def test_what_a_dead_sender_began_is_sent_again_at_once_where_that_was_asked_for
 
     assert office.subjects(account) == ["nr 0", "nr 1"]
     assert [one.outcome for one in office.record(first).attempts] == ["uncertain", "sent"]
+
+
+def test_a_sender_that_slept_past_its_lease_is_woken_for_what_it_left(office: PostOffice) -> None:
+    account = office.open_account()
+    records = [office.post(account, f"nr {n}") for n in range(2)]
+    lease = held(office, account.id)
+    office.woken.clear()
+
+    class Sleeper:
+        """Leases as they are, but the process sleeps once a message's beginning is written."""
+
+        def acquire(self, *_given: object) -> Lease:
+            begin = lease.begin
+
+            def begin_and_sleep(entry: Entry, record: Record, now: datetime) -> None:
+                begin(entry, record, now)
+                office.clock.turn(minutes=2)
+
+            lease.begin = begin_and_sleep  # type: ignore[method-assign]
+            return lease
+
+    drain(replace(office.crew, leases=Sleeper()), account.id)
+    assert office.subjects(account) == []
+    [(_, at)] = office.woken
+    office.clock.ahead += at - office.clock()
+    office.drain(account)
+
+    assert [office.record(one).status.value for one in records] == ["uncertain", "sent"]
+    assert office.subjects(account) == ["nr 1"]
