@@ -99,7 +99,7 @@ def watch(name: str) -> Watched:
     def found(asked: str) -> Any:  # noqa: ANN401
         return watched if asked == name else real(asked)
 
-    wiring._table = found  # type: ignore[assignment] # noqa: SLF001
+    wiring._table = found  # noqa: SLF001
     return watched
 
 

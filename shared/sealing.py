@@ -9,6 +9,7 @@ from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import pairwise
 from typing import Any, Protocol
 
 from cryptography.exceptions import InvalidTag
@@ -18,10 +19,7 @@ from shared.errors import ServiceError
 from shared.secrecy import Secret
 
 ROTATE_AFTER = timedelta(days=30)
-"""Age at which the newest key gets a successor; two stay live, so nothing running breaks."""
-
-LIVE = 2
-"""How many versions stay enabled after a rotation."""
+"""Age at which the newest key gets a successor, and a successor lets its predecessor go."""
 
 _KEPT = 3600.0  # seconds; how long keys are held before the vault is asked again
 _PATIENCE = 1.0  # seconds between two questions to the vault about keys that nobody knows
@@ -73,6 +71,7 @@ class Seal:
         self._live: dict[str, SealingKey] = {}
         self._newest: SealingKey | None = None
         self._read_at = float("-inf")
+        self._in_vain_at = float("-inf")
         self._failed_at = float("-inf")
         self._failure = ""
 
@@ -102,20 +101,26 @@ class Seal:
         return payload
 
     def rotate(self, now: datetime) -> bool:
-        """Add a key when the newest is 30 days old, disable all but two; tell whether it did add.
+        """Add a key when the newest is 30 days old; tell whether it did.
 
-        Called by the daily timer. What was sealed with the key before stays good until the next
-        rotation, 30 days later.
+        Called by the daily timer. A key whose successor is 30 days old is disabled: what it sealed
+        has long expired. So two are live, or more for a month when several processes made the
+        first one at the same time; none of them goes while anything sealed with it may be open.
         """
         live = self._keys.live_sealing_keys()
         added = not live or now - live[0].created_at >= ROTATE_AFTER
         if added:
             self._keys.add_sealing_key(_fresh_key())
             live = self._keys.live_sealing_keys()
-        for key in live[LIVE:]:
-            self._keys.retire_sealing_key(key.version)
+        spent = {
+            key.version
+            for successor, key in pairwise(live)
+            if now - successor.created_at >= ROTATE_AFTER
+        }
+        for version in spent:
+            self._keys.retire_sealing_key(version)
         with self._reading:
-            self._hold(live[:LIVE])
+            self._hold([key for key in live if key.version not in spent])
         return added
 
     def _newest_key(self) -> SealingKey:
@@ -135,11 +140,18 @@ class Seal:
             return self._newest
 
     def _key(self, version: str) -> SealingKey | None:
-        """Return a live key; for one that is unknown the vault is asked, once a second at most."""
+        """Return a live key, or None.
+
+        For an unknown one the vault is asked, since another process may just have made it; for
+        those that it does not know either, once a second at most.
+        """
         with self._reading:
-            age = self._clock() - self._read_at
-            if age >= _KEPT or (version not in self._live and age >= _PATIENCE):
+            if self._clock() - self._read_at >= _KEPT:
                 self._hold(self._ask())
+            if version not in self._live and self._clock() - self._in_vain_at >= _PATIENCE:
+                self._hold(self._ask())
+                if version not in self._live:
+                    self._in_vain_at = self._clock()
             return self._live.get(version)
 
     def _ask(self) -> list[SealingKey]:

@@ -9,6 +9,7 @@ import logging
 import os
 import secrets
 import ssl
+import threading
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -56,6 +57,27 @@ READERS = 16
 WAITERS = 64
 """Drains that requests of this process may be waiting for at once."""
 
+_building = threading.RLock()
+
+
+def _once[*A, T](build: Callable[[*A], T]) -> Callable[[*A], T]:
+    """Let *build* run once per process and arguments, also when several threads ask at once.
+
+    ``functools.cache`` lets each of them build one, and a second of what keeps tokens or keys does
+    not know what the first one has. What is there already is returned without the lock.
+    """
+    built: dict[tuple[Any, ...], T] = {}
+
+    @functools.wraps(build)
+    def get(*args: *A) -> T:
+        if args not in built:
+            with _building:
+                if args not in built:
+                    built[args] = build(*args)
+        return built[args]
+
+    return get
+
 
 def now() -> datetime:
     """Return the time, in UTC."""
@@ -71,31 +93,31 @@ def start() -> None:
     logging.getLogger("azure").setLevel(logging.WARNING)
 
 
-@functools.cache
+@_once
 def config() -> Config:
     """Return the settings; raises ConfigError naming every one that is missing or wrong."""
     return Config.from_environ(os.environ)
 
 
-@functools.cache
+@_once
 def instance() -> str:
     """Return a name for this process that no other has."""
     return secrets.token_hex(4)
 
 
-@functools.cache
+@_once
 def tls() -> ssl.SSLContext:
     """Return the one verifying TLS context of the process; making one costs 20 ms of CPU."""
     return ssl.create_default_context()
 
 
-@functools.cache
+@_once
 def identity() -> "TokenCredential":
     """Return the managed identity."""
     return _managed_identity(config().managed_identity_client_id)
 
 
-@functools.cache
+@_once
 def _managed_identity(client_id: str) -> "TokenCredential":
     from azure.identity import ManagedIdentityCredential
 
@@ -125,7 +147,7 @@ def _blob_and_queue_options() -> dict[str, Any]:
     }
 
 
-@functools.cache
+@_once
 def _table(name: str) -> "Table":
     from azure.data.tables import TableClient
 
@@ -141,7 +163,7 @@ def _table(name: str) -> "Table":
     return Table(TableClient(storage.table_url, name, credential=credential, **_storage_options()))
 
 
-@functools.cache
+@_once
 def contents() -> "Contents":
     """Return the container of large contents."""
     from azure.storage.blob import ContainerClient
@@ -157,7 +179,7 @@ def contents() -> "Contents":
     return Contents(ContainerClient(storage.blob_url, "content", credential=credential, **options))
 
 
-@functools.cache
+@_once
 def wakeups() -> "Wakeups":
     """Return the queue of wake-ups."""
     from azure.storage.queue import QueueClient
@@ -177,7 +199,7 @@ def wakeups() -> "Wakeups":
     return Wakeups(queue("wakeups"), queue("wakeups-poison"))
 
 
-@functools.cache
+@_once
 def leases() -> "Leases":
     """Return the leases on mailboxes."""
     from shared.store.leases import Leases
@@ -185,7 +207,7 @@ def leases() -> "Leases":
     return Leases(_table("mailboxes"))
 
 
-@functools.cache
+@_once
 def accounts() -> "Accounts":
     """Return the accounts' rows."""
     from shared.store.accounts import Accounts
@@ -193,7 +215,7 @@ def accounts() -> "Accounts":
     return Accounts(_table("mailboxes"), leases())
 
 
-@functools.cache
+@_once
 def messages() -> "Messages":
     """Return the messages' rows and contents."""
     from shared.store.messages import Messages
@@ -201,7 +223,7 @@ def messages() -> "Messages":
     return Messages(_table("mailboxes"), contents)
 
 
-@functools.cache
+@_once
 def customers() -> "Customers":
     """Return the index of accounts by customer."""
     from shared.store.customers import Customers
@@ -209,7 +231,7 @@ def customers() -> "Customers":
     return Customers(_table("customers"))
 
 
-@functools.cache
+@_once
 def agenda() -> "Agenda":
     """Return what upkeep has to do when."""
     from shared.store.agenda import Agenda
@@ -217,7 +239,7 @@ def agenda() -> "Agenda":
     return Agenda(_table("upkeep"))
 
 
-@functools.cache
+@_once
 def tenants() -> "Tenants":
     """Return the tenants that were told to slow down."""
     from shared.store.tenants import Tenants
@@ -225,7 +247,7 @@ def tenants() -> "Tenants":
     return Tenants(_table("upkeep"))
 
 
-@functools.cache
+@_once
 def vault() -> "Vault":
     """Return the Key Vault."""
     from shared.store.vault import Vault
@@ -233,7 +255,7 @@ def vault() -> "Vault":
     return Vault(config().key_vault_url, identity())
 
 
-@functools.cache
+@_once
 def seal() -> "Seal":
     """Return what seals tickets and cookies."""
     from shared.sealing import Seal
@@ -241,7 +263,7 @@ def seal() -> "Seal":
     return Seal(vault())
 
 
-@functools.cache
+@_once
 def entra() -> "Entra":
     """Return our application at Microsoft; its credential is the managed identity by default."""
     from shared.microsoft.entra import Entra
@@ -256,7 +278,7 @@ def entra() -> "Entra":
     )
 
 
-@functools.cache
+@_once
 def access_tokens() -> "AccessTokens":
     """Return the access tokens of this process."""
     from shared.microsoft.tokens import AccessTokens
@@ -264,7 +286,7 @@ def access_tokens() -> "AccessTokens":
     return AccessTokens(refresh_tokens=vault(), endpoint=entra(), clock=now)
 
 
-@functools.cache
+@_once
 def server() -> "Server":
     """Return Exchange's submission server."""
     from shared.microsoft.submission import Server
@@ -272,7 +294,7 @@ def server() -> "Server":
     return Server(config().smtp_host, config().smtp_port, tls())
 
 
-@functools.cache
+@_once
 def door() -> "Door":
     """Return the way to a mailbox's authenticated session."""
     from shared.delivery.door import Door
@@ -281,7 +303,7 @@ def door() -> "Door":
     return Door(tokens=access_tokens, server=server, sessions=Sessions())
 
 
-@functools.cache
+@_once
 def events() -> "Events":
     """Return who is told of what happened: the Event Grid topic, or nobody."""
     from shared.delivery import events as told
@@ -297,7 +319,7 @@ def events() -> "Events":
     return told.Topic(client, source=f"{config().public_url}/api", clock=now, post=background())
 
 
-@functools.cache
+@_once
 def background() -> "Executor":
     """Return threads for what a request or a drain does not have to wait for."""
     from concurrent.futures import ThreadPoolExecutor
@@ -305,7 +327,7 @@ def background() -> "Executor":
     return ThreadPoolExecutor(WAITERS, thread_name_prefix="background")
 
 
-@functools.cache
+@_once
 def crew() -> "Crew":
     """Return what every drain works with."""
     from concurrent.futures import ThreadPoolExecutor
@@ -333,7 +355,7 @@ def drain(account: str) -> None:
     drain_with(crew(), account)
 
 
-@functools.cache
+@_once
 def intake() -> "Intake":
     """Return who takes messages in."""
     from shared.messages.accept import Intake
@@ -348,7 +370,7 @@ def intake() -> "Intake":
     )
 
 
-@functools.cache
+@_once
 def waiting() -> "Waiting":
     """Return who waits for the end of a message."""
     from shared.delivery.waiting import Waiting
@@ -356,7 +378,7 @@ def waiting() -> "Waiting":
     return Waiting(messages=messages(), wakeups=wakeups(), drain=drain, threads=background())
 
 
-@functools.cache
+@_once
 def callers() -> "CallerVerifier":
     """Return who checks the callers' tokens."""
     from shared.callers import CallerVerifier
@@ -369,7 +391,7 @@ def callers() -> "CallerVerifier":
     )
 
 
-@functools.cache
+@_once
 def register() -> "Register":
     """Return the register of accounts."""
     from shared.accounts.registry import Register
@@ -385,7 +407,7 @@ def wake(account: str) -> None:
     wakeups().send(account, at=moment, now=moment)
 
 
-@functools.cache
+@_once
 def connecting() -> "Connecting":
     """Return the use cases of connecting."""
     from shared.connecting.connect import Connecting
@@ -476,7 +498,7 @@ def admin_consent_url(account: "Account", code: str) -> str:
     )
 
 
-@functools.cache
+@_once
 def browser() -> "Browser":
     """Return who answers browsers."""
     from shared.connecting.browser import Browser
@@ -491,7 +513,7 @@ def browser() -> "Browser":
     )
 
 
-@functools.cache
+@_once
 def upkeep() -> "Upkeep":
     """Return who looks after what nobody asks for."""
     from shared.delivery.upkeep import Upkeep
@@ -504,14 +526,14 @@ def upkeep() -> "Upkeep":
         customers=customers(),
         agenda=agenda(),
         wakeups=wakeups(),
-        vault=lambda: vault(),  # noqa: PLW0108 - a cached function is not a plain callable
+        vault=vault,
         access_tokens=access_tokens,
         clock=now,
         threads=background(),
     )
 
 
-@functools.cache
+@_once
 def health() -> "Health":
     """Return who knows whether what we depend on answers."""
     from shared.delivery.health import Health

@@ -19,7 +19,7 @@ _log = logging.getLogger(__name__)
 _SEALING_KEY = "sealing-key"
 _REFRESH_TOKEN = "refresh-token-"  # noqa: S105 - the beginning of a name
 _VERSIONS_DISABLED = 20  # newest first; written weekly and dead after 90 days, older ones are void
-_KEYS_READ = 5  # versions of the sealing key; a rotation leaves two
+_KEYS_READ = 10  # versions of the sealing key: two, and more when many made the first at once
 
 
 @dataclass(frozen=True, slots=True)

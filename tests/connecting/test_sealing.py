@@ -212,3 +212,31 @@ def test_a_retired_key_is_disabled_in_the_vault(vault: Vault, key_vault: KeyVaul
 
     assert vault.live_sealing_keys() == []
     assert [version["enabled"] for version in key_vault.describe("sealing-key")] == [False]
+
+
+def test_no_key_of_many_first_ones_goes_while_it_is_in_use() -> None:
+    keys = Keys()
+    seal = Seal(keys)
+    texts = []
+    for number in range(4):  # four processes that all saw no key
+        keys.add_sealing_key(Secret(f"{number}" + "A" * 42))
+        texts.append(Seal(keys).seal("ticket", {"n": number}, expires=SOON).reveal())
+
+    seal.rotate(NOW + timedelta(minutes=1))
+
+    assert [seal.open("ticket", text, now=NOW)["n"] for text in texts] == [0, 1, 2, 3]
+    keys.moment = NOW + timedelta(days=30)
+    seal.rotate(keys.moment)
+    assert len(keys.keys) == 2, "a month later only the newest of them is left, with its successor"
+
+
+def test_a_key_that_another_process_made_just_now_is_found() -> None:
+    keys, clock = Keys(), Clock()
+    here, there = Seal(keys, clock=clock), Seal(keys, clock=clock)
+    here.seal("ticket", {}, expires=SOON)
+    keys.add_sealing_key(Secret("A" * 43))
+    clock.seconds += 0.1
+
+    text = there.seal("ticket", {"n": 1}, expires=SOON).reveal()
+
+    assert here.open("ticket", text, now=NOW) == {"n": 1}
