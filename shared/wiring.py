@@ -297,10 +297,17 @@ def server() -> "Server":
 @_once
 def door() -> "Door":
     """Return the way to a mailbox's authenticated session."""
+    from concurrent.futures import ThreadPoolExecutor
+
     from shared.delivery.door import Door
     from shared.delivery.sessions import Sessions
 
-    return Door(tokens=access_tokens, server=server, sessions=Sessions())
+    return Door(
+        tokens=access_tokens,
+        server=server,
+        sessions=Sessions(),
+        threads=ThreadPoolExecutor(WAITERS, thread_name_prefix="token"),
+    )
 
 
 @_once

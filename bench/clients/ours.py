@@ -1,11 +1,13 @@
 """The product's submission module on one mailbox; `single`, `burst`, or `cold`.
 
-`mailboxes` runs many accounts through the submission module and the product's token source.
+`mailboxes` runs many accounts through the submission module and the product's token source, which
+the product's door brings together.
 """
 
 import os
 import ssl
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 
 from bench.clients.job import (
@@ -65,6 +67,8 @@ def account(number: int) -> Account:
 
 
 def mailboxes(job: Job) -> None:
+    from shared.delivery.door import Door
+    from shared.delivery.sessions import Sessions
     from shared.microsoft.entra import Entra
     from shared.microsoft.tokens import AccessTokens
 
@@ -79,11 +83,17 @@ def mailboxes(job: Job) -> None:
     server = Server(HOST, job.port, ssl.create_default_context(cafile=job.ca))
 
     def serve(number: int) -> None:
-        session = server.open(USER, tokens.get(account(number)))
+        session = door.open(account(number))
+        if not isinstance(session, Session):
+            raise RuntimeError(session)  # noqa: TRY004 - the run has failed, nobody erred in a type
         submit(session, content, job.messages, chained=True)
         session.close()
 
-    serve_mailboxes(job, serve)
+    with ThreadPoolExecutor(job.at_once) as threads:
+        door = Door(
+            tokens=lambda: tokens, server=lambda: server, sessions=Sessions(), threads=threads
+        )
+        serve_mailboxes(job, serve)
 
 
 def main() -> None:
@@ -94,7 +104,7 @@ def main() -> None:
     content = job.content
     clock = Clock(job)
     server = Server(HOST, job.port, ssl.create_default_context(cafile=job.ca))
-    session = server.open(USER, Secret(TOKEN))
+    session = server.open(USER, lambda: Secret(TOKEN))
     if kind == "cold":
         submit(session, content, job.messages, chained=False)
         clock.report(job.messages)

@@ -1,7 +1,7 @@
 """The connect checks: everything that can be tried without sending mail, and what it showed."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -60,7 +60,9 @@ class Session(Protocol):
 class Server(Protocol):
     """Exchange's submission server (``shared.microsoft.submission``)."""
 
-    def open(self, user: str, access_token: Secret, *, deadline: float | None = None) -> Session:
+    def open(
+        self, user: str, access_token: Callable[[], Secret], *, deadline: float | None = None
+    ) -> Session:
         """Connect, STARTTLS and AUTH before *deadline*, or raise SubmissionError."""
 
 
@@ -142,7 +144,7 @@ def _submission(account: Account, access_token: Secret, server: Server) -> list[
     """Sign in to Exchange and offer the sender: all of a message's dialogue but the message."""
     try:
         deadline = time.monotonic() + PATIENCE
-        session = server.open(account.username, access_token, deadline=deadline)
+        session = server.open(account.username, lambda: access_token, deadline=deadline)
     except SubmissionError as error:
         return _refused(error)
     passed = [Check("starttls", CheckStatus.PASS), Check("auth", CheckStatus.PASS)]

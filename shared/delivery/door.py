@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable
+from concurrent.futures import Executor, wait
 from dataclasses import replace
 from datetime import timedelta
 from typing import Protocol
@@ -35,12 +36,16 @@ class AccessTokens(Protocol):
 class Server(Protocol):
     """The submission server."""
 
-    def open(self, user: str, access_token: Secret) -> Session:
-        """Open an authenticated session."""
+    def open(self, user: str, access_token: Callable[[], Secret]) -> Session:
+        """Open an authenticated session; the token is asked for when it is its turn."""
 
 
 class Door:
-    """Opens sessions, keeps idle ones, and tells failures by their facts."""
+    """Opens sessions, keeps idle ones, and tells failures by their facts.
+
+    *threads* fetch tokens while the connection is made, which takes as long. Once one was not to
+    be had, the next is waited for first: an outage of Entra's is not to knock at Exchange's door.
+    """
 
     def __init__(
         self,
@@ -48,10 +53,13 @@ class Door:
         tokens: Callable[[], AccessTokens],
         server: Callable[[], Server],
         sessions: Sessions,
+        threads: Executor,
     ) -> None:
         self._tokens = tokens
         self._server = server
         self._sessions = sessions
+        self._threads = threads
+        self._tokens_come = True
         self.keeps_for = timedelta(seconds=KEPT_SECONDS)
 
     def open(self, account: Account) -> Session | Failure:
@@ -69,14 +77,23 @@ class Door:
     def _try(self, account: Account, *, fresh: bool) -> Session | Failure:
         # The signed-in person, never the mailbox sent from: Exchange wants the token's owner.
         user = account.identity.username if account.identity else account.username
+        token = self._threads.submit(self._tokens().get, account, fresh=fresh)
         try:
-            return self._server().open(user, self._tokens().get(account, fresh=fresh))
+            if not self._tokens_come:
+                token.result()
+            session = self._server().open(user, token.result)
         except TokenError as error:
+            self._tokens_come = False
             return self._token_failure(error)
         except ServiceError as error:
+            self._tokens_come = False
             return Failure(phase=TOKEN, guidance=for_code(error.code), values=error.values)
         except SubmissionError as error:
             return self.failure(error)
+        finally:
+            wait([token])  # nothing of this goes on behind the lease's back
+        self._tokens_come = True
+        return session
 
     def _token_failure(self, error: TokenError) -> Failure:
         guidance = explain_token_error(error)

@@ -92,19 +92,21 @@ class Server:
         self._own_name = own_name
         self._tls_sessions: deque[ssl.SSLSession] = deque(maxlen=_KEPT_TLS_SESSIONS)
 
-    def open(self, user: str, access_token: Secret, *, deadline: float | None = None) -> "Session":
+    def open(
+        self, user: str, access_token: Callable[[], Secret], *, deadline: float | None = None
+    ) -> "Session":
         """Connect, start TLS and authenticate as *user*, who signed in for *access_token*.
 
-        *deadline* (``time.monotonic``) ends every wait of the session and can be moved there.
-        Raises SubmissionError with phase CONNECT, STARTTLS or AUTH.
+        The token is asked for when the server is ready for it, so that it can be fetched
+        meanwhile; what asking raises passes through. *deadline* (``time.monotonic``) ends every
+        wait of the session and can be moved there. Raises SubmissionError with phase CONNECT,
+        STARTTLS or AUTH.
         """
-        try:
-            response = encode_response(user, access_token)
-        except ResponseError:
-            raise SubmissionError(Phase.AUTH, Reason.TOKEN) from None
         dialogue = self._connect(deadline)
         try:
-            return self._begin_session(dialogue, response)
+            offered = self._reach(dialogue)
+            self._authenticate(dialogue, offered, user, access_token())
+            return Session(dialogue, offered)
         except (OSError, ReplyError) as broken:
             raise dialogue.failure(broken) from broken
         except BaseException:
@@ -122,17 +124,14 @@ class Server:
             raise SubmissionError(Phase.CONNECT, Reason.UNREACHABLE) from broken
         return Dialogue(connection, self._timeouts)
 
-    def _begin_session(self, dialogue: Dialogue, response: bytes) -> "Session":
+    def _reach(self, dialogue: Dialogue) -> Extensions:
+        """Go as far as the server goes with a stranger; return what it offers under TLS."""
         own_name = self._own_name or address_literal(dialogue.connection.own_address)
         ehlo = encode_ehlo(own_name or "")
         dialogue.require(dialogue.read(), 2)
         self._start_tls(dialogue, Extensions.from_reply(dialogue.require(dialogue.ask(ehlo), 2)))
         dialogue.phase = Phase.AUTH
-        offered = Extensions.from_reply(dialogue.require(dialogue.ask(ehlo), 2))
-        _authenticate(dialogue, offered, response)
-        if (tls_session := dialogue.connection.tls_session) is not None:
-            self._tls_sessions.append(tls_session)
-        return Session(dialogue, offered)
+        return Extensions.from_reply(dialogue.require(dialogue.ask(ehlo), 2))
 
     def _start_tls(self, dialogue: Dialogue, offered: Extensions) -> None:
         dialogue.phase = Phase.STARTTLS
@@ -147,16 +146,23 @@ class Server:
             self._tls, self._host, session=tls_session, timeout=self._timeouts.handshake
         )
 
-
-def _authenticate(dialogue: Dialogue, offered: Extensions, response: bytes) -> None:
-    """Authenticate in two lines: with a long token one would be longer than a command may be."""
-    if "XOAUTH2" not in offered.mechanisms:
-        raise SubmissionError(Phase.AUTH, Reason.NO_XOAUTH2)
-    dialogue.require(dialogue.ask(b"AUTH XOAUTH2\r\n"), 3)
-    reply = dialogue.ask(response + b"\r\n")
-    if reply.code == 334:  # the error in JSON; the refusal follows an empty answer
-        reply = dialogue.ask(b"\r\n")
-    dialogue.require(reply, 2)
+    def _authenticate(
+        self, dialogue: Dialogue, offered: Extensions, user: str, access_token: Secret
+    ) -> None:
+        """Authenticate in two lines: with a long token one would be longer than a command may."""
+        if "XOAUTH2" not in offered.mechanisms:
+            raise SubmissionError(Phase.AUTH, Reason.NO_XOAUTH2)
+        try:
+            response = encode_response(user, access_token)
+        except ResponseError:
+            raise SubmissionError(Phase.AUTH, Reason.TOKEN) from None
+        dialogue.require(dialogue.ask(b"AUTH XOAUTH2\r\n"), 3)
+        reply = dialogue.ask(response + b"\r\n")
+        if reply.code == 334:  # the error in JSON; the refusal follows an empty answer
+            reply = dialogue.ask(b"\r\n")
+        dialogue.require(reply, 2)
+        if (tls_session := dialogue.connection.tls_session) is not None:
+            self._tls_sessions.append(tls_session)
 
 
 class Session:

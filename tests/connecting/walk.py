@@ -1,5 +1,6 @@
 """A browser, a store and a submission server, small enough to see what happened to them."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from html.parser import HTMLParser
@@ -124,8 +125,10 @@ class Submission:
         self.refusal: SubmissionError | None = None
         self.users: list[str] = []
 
-    def open(self, user: str, access_token: Secret, *, deadline: float | None = None) -> Session:
-        assert access_token.reveal()
+    def open(
+        self, user: str, access_token: Callable[[], Secret], *, deadline: float | None = None
+    ) -> Session:
+        assert access_token().reveal()
         assert deadline
         self.users.append(user)
         if self.refusal:

@@ -16,6 +16,11 @@ TOKEN = Secret("a-token." * 200)
 IMPATIENT = Timeouts(connect=5, handshake=5, command=0.3, write=5, content=0.3)
 
 
+def token() -> Secret:
+    """The token, for who asks when it is its turn."""
+    return TOKEN
+
+
 @pytest.fixture(scope="session")
 def authority() -> trustme.CA:
     """The authority that the tests trust."""
@@ -54,7 +59,7 @@ def connect(client_tls: ssl.SSLContext) -> Iterator[Callable[[ScriptedServer], S
             silent = any(SILENCE in given for given in scripted.script.answers.values())
             timeouts = IMPATIENT if silent else Timeouts()
             server = Server("localhost", scripted.port, client_tls, timeouts=timeouts)
-            session = server.open("kari@firma.test", TOKEN)
+            session = server.open("kari@firma.test", token)
             stack.callback(session.close)
             return session
 

@@ -11,7 +11,7 @@ import trustme
 from shared.microsoft.smtp import Envelope, Reply
 from shared.microsoft.submission import Phase, Reason, Server, Session, SubmissionError, Timeouts
 from shared.secrecy import Secret
-from tests.submission.conftest import TOKEN, envelope
+from tests.submission.conftest import TOKEN, envelope, token
 from tests.submission.scripted_server import DROP, SILENCE, Script, ScriptedServer
 
 Listen = Callable[..., ScriptedServer]
@@ -57,7 +57,7 @@ def test_an_own_name_is_said_in_ehlo(listen: Listen, client_tls: ssl.SSLContext)
     scripted = listen()
     server = Server("localhost", scripted.port, client_tls, own_name="app.firma.test")
 
-    server.open("kari@firma.test", TOKEN).close()
+    server.open("kari@firma.test", token).close()
 
     assert scripted.commands[0] == "EHLO app.firma.test"
 
@@ -95,7 +95,7 @@ def test_a_certificate_that_does_not_hold_ends_it(
     host = "127.0.0.1" if trusted else "localhost"  # the certificate is for localhost
     server = Server(host, scripted.port, tls, timeouts=Timeouts())
 
-    error = failure(lambda: server.open("kari@firma.test", TOKEN))
+    error = failure(lambda: server.open("kari@firma.test", token))
 
     assert (error.phase, error.reason) == (Phase.STARTTLS, Reason.CERTIFICATE)
     assert isinstance(error.__cause__, ssl.SSLCertVerificationError)
@@ -144,16 +144,47 @@ def test_an_error_challenge_is_answered_with_an_empty_line(
     assert (error.phase, error.reply.code) == (Phase.AUTH, 535)
 
 
-def test_a_token_that_is_none_is_named_without_connecting(
+def test_a_token_that_is_none_is_named_and_never_said(
     listen: Listen, client_tls: ssl.SSLContext
 ) -> None:
     scripted = listen()
     server = Server("localhost", scripted.port, client_tls)
 
-    for token in (Secret(""), Secret("x" * 10_000), Secret("a b")):
-        error = failure(partial(server.open, "kari@firma.test", token))
+    for text in ("", "x" * 10_000, "a b"):
+        error = failure(partial(server.open, "kari@firma.test", partial(Secret, text)))
         assert (error.phase, error.reason) == (Phase.AUTH, Reason.TOKEN)
-    assert scripted.connections == 0
+    assert not any(command.startswith("AUTH") for command in scripted.commands)
+
+
+def test_the_token_is_asked_for_when_the_server_is_ready_for_it(
+    listen: Listen, client_tls: ssl.SSLContext
+) -> None:
+    scripted = listen()
+    server = Server("localhost", scripted.port, client_tls)
+    said: list[str] = []
+
+    def asked() -> Secret:
+        said.extend(scripted.commands)
+        return TOKEN
+
+    server.open("kari@firma.test", asked).close()
+
+    assert [command.partition(" ")[0] for command in said] == ["EHLO", "STARTTLS", "EHLO"]
+
+
+def test_a_token_that_cannot_be_had_ends_the_connection(
+    listen: Listen, client_tls: ssl.SSLContext
+) -> None:
+    scripted = listen()
+    server = Server("localhost", scripted.port, client_tls)
+
+    def asked() -> Secret:
+        raise LookupError("no token")
+
+    with pytest.raises(LookupError):
+        server.open("kari@firma.test", asked)
+
+    assert not any(command.startswith("AUTH") for command in scripted.commands)
 
 
 def test_nobody_listening_is_unreachable(client_tls: ssl.SSLContext, listen: Listen) -> None:
@@ -161,7 +192,7 @@ def test_nobody_listening_is_unreachable(client_tls: ssl.SSLContext, listen: Lis
         port = gone.port
     server = Server("localhost", port, client_tls)
 
-    error = failure(lambda: server.open("kari@firma.test", TOKEN))
+    error = failure(lambda: server.open("kari@firma.test", token))
 
     assert (error.phase, error.reason) == (Phase.CONNECT, Reason.UNREACHABLE)
 
@@ -194,7 +225,7 @@ def test_tls_is_resumed_and_each_ticket_used_once(
     server = Server("localhost", scripted.port, client_tls, timeouts=Timeouts())
 
     for _ in range(3):
-        session = server.open("kari@firma.test", TOKEN)
+        session = server.open("kari@firma.test", token)
         session.submit(envelope(), CONTENT)
         session.close()
 
@@ -643,7 +674,7 @@ def test_the_deadline_cuts_every_wait(listen: Listen, client_tls: ssl.SSLContext
     server = Server("localhost", scripted.port, client_tls, timeouts=Timeouts())
     started = time.monotonic()
 
-    session = server.open("kari@firma.test", TOKEN, deadline=started + 0.5)
+    session = server.open("kari@firma.test", token, deadline=started + 0.5)
     error = failure(lambda: session.submit(envelope(), CONTENT))
 
     assert error.outcome_unknown
@@ -655,10 +686,10 @@ def test_trust_is_checked_also_when_tls_is_resumed(
 ) -> None:
     first, second = listen(), listen()
     server = Server("localhost", first.port, client_tls)
-    server.open("kari@firma.test", TOKEN).close()
+    server.open("kari@firma.test", token).close()
     stranger = Server("localhost", second.port, ssl.create_default_context())
 
-    assert failure(lambda: stranger.open("kari@firma.test", TOKEN)).reason is Reason.CERTIFICATE
+    assert failure(lambda: stranger.open("kari@firma.test", token)).reason is Reason.CERTIFICATE
 
 
 def test_a_server_of_another_make_is_as_good(
@@ -684,7 +715,7 @@ def test_a_server_of_another_make_is_as_good(
     )
 
     with ScriptedServer(old, script) as scripted:
-        session = Server("localhost", scripted.port, client_tls).open("kari@firma.test", TOKEN)
+        session = Server("localhost", scripted.port, client_tls).open("kari@firma.test", token)
         accepted = session.submit(envelope("ola@kunde.test", "x@kunde.test"), CONTENT)
         session.close()
 
