@@ -275,6 +275,7 @@ def entra() -> "Entra":
         authority=config().entra_authority,
         client_id=config().entra_client_id,
         client_credential=config().entra_client_secret or assertion,
+        tls=ssl.create_default_context(),  # not the one of SMTP: this one says that it speaks HTTP
     )
 
 

@@ -4,7 +4,6 @@
 the product's door brings together.
 """
 
-import os
 import ssl
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -72,11 +71,11 @@ def mailboxes(job: Job) -> None:
     from shared.microsoft.entra import Entra
     from shared.microsoft.tokens import AccessTokens
 
-    os.environ["REQUESTS_CA_BUNDLE"] = job.ca
     endpoint = Entra(
         authority=f"https://{HOST}:{job.tokens}/organizations",
         client_id="bench",
         client_credential=Secret("bench"),
+        tls=ssl.create_default_context(cafile=job.ca),
     )
     tokens = AccessTokens(refresh_tokens=RefreshTokens(), endpoint=endpoint)
     content = job.content

@@ -1,6 +1,7 @@
 """Entra, spoken to through MSAL: the authorization request, the code's redemption, the refresh."""
 
 import json
+import ssl
 import threading
 import warnings
 from collections.abc import Callable, Mapping
@@ -9,12 +10,11 @@ from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import msal
-import requests
 from azure.core.exceptions import AzureError
-from requests.adapters import HTTPAdapter
 
 from shared.accounts.account import REQUESTED_SCOPE
 from shared.errors import ServiceError
+from shared.microsoft.http_client import HttpClient, token_error
 from shared.microsoft.token_response import Grant, TokenError, Tokens
 from shared.secrecy import Secret
 
@@ -31,7 +31,7 @@ class Entra:
     """Our application at one authority (``https://host/tenant``); one per process, for threads.
 
     *client_credential* is the client secret, or a callable that returns a client assertion (RFC
-    7523): the managed identity's token. *timeout* is in seconds, for connecting and for each read.
+    7523): the managed identity's token. *tls* and *timeout* are those of its ``HttpClient``.
     """
 
     def __init__(
@@ -40,12 +40,13 @@ class Entra:
         authority: str,
         client_id: str,
         client_credential: Secret | Callable[[], str],
+        tls: ssl.SSLContext,
         timeout: float = 10,
     ) -> None:
         self.authority = authority
         self.client_id = client_id
         self._credential = client_credential
-        self._wire = _Wire(timeout)
+        self._http_client = HttpClient(tls, timeout)
         self._building = threading.Lock()
         self._app: msal.ConfidentialClientApplication | None = None
         self._issuer: str | None = None
@@ -136,13 +137,13 @@ class Entra:
 
     def close(self) -> None:
         """Close the kept connections."""
-        self._wire.close()
+        self._http_client.close()
 
     def _read_issuer(self) -> str:
         url = f"{self.authority}/v2.0/.well-known/openid-configuration"
         try:
-            return str(json.loads(self._wire.get(url).text)["issuer"])
-        except (ValueError, KeyError, TypeError, requests.RequestException) as error:
+            return str(json.loads(self._http_client.get(url).text)["issuer"])
+        except (ValueError, KeyError, TypeError) as error:
             raise TokenError("unreachable", http_status=0) from error
 
     def _application(self) -> msal.ConfidentialClientApplication:
@@ -160,12 +161,12 @@ class Entra:
                         authority=self.authority,
                         instance_discovery=False,
                         azure_region=False,
-                        http_client=self._wire,
+                        http_client=self._http_client,
                         token_cache=_NoTokens(),
                     )
                 except TokenError:
                     raise
-                except (ValueError, RuntimeError, KeyError, requests.RequestException) as error:
+                except (ValueError, RuntimeError, KeyError) as error:
                     raise TokenError("unreachable", http_status=0) from error
             return self._app
 
@@ -188,8 +189,6 @@ class Entra:
         app = self._application()
         try:
             response = request(app)
-        except requests.RequestException as error:
-            raise TokenError("unreachable", http_status=0) from error
         except RuntimeError:  # MSAL's word for another nonce than the flow's
             raise ServiceError("identity-unverified") from None
         except (ValueError, msal.exceptions.MsalError):  # no JSON, or another flow's state
@@ -197,7 +196,7 @@ class Entra:
         if not isinstance(response, dict):
             raise TokenError("server_error", http_status=200)
         if "error" in response:
-            raise _token_error(response, 400)
+            raise token_error(response, 400)
         return response
 
 
@@ -206,98 +205,6 @@ class _NoTokens(msal.TokenCache):  # type: ignore[misc]
 
     def add(self, event: object, now: object = None) -> None:
         """Let the tokens pass."""
-
-
-class _Wire:
-    """MSAL's HTTP client: times out, follows no redirect, and judges what is no token response.
-
-    MSAL replays a 400 from memory for a minute and other failures for seconds, so that a mailbox
-    just put right would still look broken. It cannot replay what it never saw: every answer of the
-    token endpoint but 200 is raised here.
-    """
-
-    def __init__(self, timeout: float) -> None:
-        self._timeout = timeout
-        self._session = requests.Session()
-        self._session.mount("https://", HTTPAdapter(pool_maxsize=32, max_retries=1))
-
-    def get(
-        self, url: str, params: object = None, headers: object = None, **_: object
-    ) -> requests.Response:
-        """Fetch metadata."""
-        response = self._session.request(
-            "GET",
-            url,
-            params=params,  # type: ignore[arg-type]
-            headers=headers,  # type: ignore[arg-type]
-            timeout=self._timeout,
-            allow_redirects=False,
-        )
-        if response.status_code >= 500 or response.status_code == 429:
-            raise _unusable(response)
-        return response
-
-    def post(
-        self,
-        url: str,
-        params: object = None,
-        data: object = None,
-        headers: object = None,
-        **_: object,
-    ) -> requests.Response:
-        """Send a token request."""
-        response = self._session.request(
-            "POST",
-            url,
-            params=params,  # type: ignore[arg-type]
-            data=data,  # type: ignore[arg-type]
-            headers=headers,  # type: ignore[arg-type]
-            timeout=self._timeout,
-            allow_redirects=False,
-        )
-        if response.status_code != 200:
-            raise _unusable(response)
-        return response
-
-    def close(self) -> None:
-        """Close the kept connections."""
-        self._session.close()
-
-
-def _unusable(response: requests.Response) -> TokenError:
-    """Return the error that a response which is not 200 stands for."""
-    try:
-        body = response.json()
-    except ValueError:
-        body = None
-    if isinstance(body, dict) and isinstance(body.get("error"), str):
-        return _token_error(body, response.status_code, _retry_after(response))
-    return TokenError(
-        "temporarily_unavailable" if response.status_code == 429 else "server_error",
-        http_status=response.status_code,
-        retry_after=_retry_after(response),
-    )
-
-
-def _token_error(
-    body: Mapping[str, Any], http_status: int, retry_after: int | None = None
-) -> TokenError:
-    """Read an error response; the description stays behind, it can hold names."""
-    codes = body.get("error_codes") or ()
-    return TokenError(
-        str(body["error"]),
-        suberror=str(body["suberror"]) if body.get("suberror") else None,
-        codes=tuple(code for code in codes if isinstance(code, int)),
-        http_status=http_status,
-        retry_after=retry_after,
-        trace_id=str(body.get("trace_id") or body.get("correlation_id") or "") or None,
-    )
-
-
-def _retry_after(response: requests.Response) -> int | None:
-    """Read ``Retry-After`` in its form of whole seconds, the one Entra uses, an hour at most."""
-    text = response.headers.get("Retry-After", "")
-    return min(int(text), 3600) if text.isascii() and text.isdigit() else None
 
 
 def _in_our_order(auth_uri: str) -> str:

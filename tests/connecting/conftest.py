@@ -1,5 +1,6 @@
 """What connecting is tried against: stand-ins for Entra, Key Vault and the managed identity."""
 
+import ssl
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 
@@ -98,6 +99,7 @@ def entra(entra_standin: EntraStandIn, assertion: Callable[[], str]) -> Iterator
         authority=entra_standin.authority,
         client_id=entra_standin.application.client_id,
         client_credential=assertion,
+        tls=ssl.create_default_context(),
         timeout=2,
     )
     yield made

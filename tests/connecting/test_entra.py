@@ -1,5 +1,6 @@
 """Entra through MSAL: the authorization request, redemption, refresh, every kind of refusal."""
 
+import ssl
 from collections.abc import Callable
 from urllib.parse import parse_qs, parse_qsl, urlsplit
 
@@ -72,6 +73,7 @@ def test_a_client_secret_works_where_there_is_no_managed_identity(
         authority=entra_standin.authority,
         client_id=entra_standin.application.client_id,
         client_credential=Secret(entra_standin.application.client_secret),
+        tls=ssl.create_default_context(),
     )
 
     assert connected(entra, entra_standin).refresh_token
@@ -186,6 +188,7 @@ def test_a_managed_identity_that_gives_nothing_is_our_outage(
         authority=entra_standin.authority,
         client_id=entra_standin.application.client_id,
         client_credential=nothing,
+        tls=ssl.create_default_context(),
     )
 
     with pytest.raises(TokenError) as caught:
@@ -202,6 +205,7 @@ def test_metadata_that_cannot_be_read_is_tried_again_the_next_time(
         authority=entra_standin.authority,
         client_id=entra_standin.application.client_id,
         client_credential=assertion,
+        tls=ssl.create_default_context(),
         timeout=2,
     )
     for kind in ("unavailable", "dropped"):

@@ -26,6 +26,7 @@ HEAVY = (
     "jwt",
     "msal",
     "requests",
+    "urllib3",
 )
 INDEX = """
 import json, sys
