@@ -41,11 +41,11 @@ def test_smtp_auth_switched_off_is_explained_and_the_mail_leaves_when_it_is_on(
     expect_status(row, "Venter på kontoen")
     picture(page, "held")
 
-    stack.standins.exchange.allow_smtp_auth(USERNAME)
     page.get_by_role("link", name="E-postkontoer").click()
     account = page.locator("#accounts li")
     expect(account.get_by_text("Krever handling")).to_be_visible()
     picture(page, "account-problem")
+    stack.standins.exchange.allow_smtp_auth(USERNAME)
     account.get_by_role("button", name="Sjekk på nytt").click()
     expect_status(account, "Tilkoblet")
     page.get_by_role("link", name="Sendt", exact=True).click()

