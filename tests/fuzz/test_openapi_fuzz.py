@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from tests.client import Answer, Api, request
 
-SECONDS = 60
+SECONDS = 30
 
 LEFT_OUT = (
     # The Functions platform knows no TRACE, so that it answers 404 before we are asked.
