@@ -48,7 +48,7 @@ def list_accounts(req: func.HttpRequest) -> func.HttpResponse:
     asker = caller(req, SCOPE)
     limit, after = page_of(req)
     accounts, following = wiring.register().page(asker.customer, after=after, limit=limit)
-    items = [_view(account, req) for account in accounts]
+    items = list(wiring.readers().map(lambda account: _view(account, req), accounts))
     return json_response({"items": items, "next": following})
 
 

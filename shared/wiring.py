@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from concurrent.futures import Executor
 
     from azure.core.credentials import TokenCredential
+    from azure.core.pipeline.transport import RequestsTransport
 
     from shared.accounts.account import Account
     from shared.accounts.registry import Register
@@ -53,9 +54,11 @@ if TYPE_CHECKING:
 CONNECT_SECONDS = 5
 READ_SECONDS = 15
 READERS = 16
-"""Threads that read ahead for the drains of this process."""
+"""Threads that read ahead for the drains of this process, and side by side for a list."""
 WAITERS = 64
 """Drains that requests of this process may be waiting for at once."""
+CONNECTIONS = WAITERS + READERS
+"""Connections kept by each of the SDKs' clients."""
 
 _building = threading.RLock()
 
@@ -124,9 +127,24 @@ def _managed_identity(client_id: str) -> "TokenCredential":
     return ManagedIdentityCredential(client_id=client_id)
 
 
+def _transport() -> "RequestsTransport":
+    """Return a way to the wire that keeps a connection for every thread that may ask at once.
+
+    The SDKs keep ten; each thread more would pay for a handshake with every request.
+    """
+    import requests
+    from azure.core.pipeline.transport import RequestsTransport
+
+    session = requests.Session()
+    session.mount("https://", adapter := requests.adapters.HTTPAdapter(pool_maxsize=CONNECTIONS))
+    session.mount("http://", adapter)
+    return RequestsTransport(session=session)
+
+
 def _storage_options() -> dict[str, Any]:
     """Return how patiently Storage is asked: a failing request ends before a caller gives up."""
     return {
+        "transport": _transport(),
         "connection_timeout": CONNECT_SECONDS,
         "read_timeout": READ_SECONDS,
         "retry_total": 4,
@@ -139,6 +157,7 @@ def _storage_options() -> dict[str, Any]:
 def _blob_and_queue_options() -> dict[str, Any]:
     """Return the same patience in the words of the other two clients."""
     return {
+        "transport": _transport(),
         "connection_timeout": CONNECT_SECONDS,
         "read_timeout": READ_SECONDS,
         "retry_total": 4,
@@ -336,10 +355,16 @@ def background() -> "Executor":
 
 
 @_once
-def crew() -> "Crew":
-    """Return what every drain works with."""
+def readers() -> "Executor":
+    """Return threads for what is only read; nothing that they do waits for another of them."""
     from concurrent.futures import ThreadPoolExecutor
 
+    return ThreadPoolExecutor(READERS, thread_name_prefix="reader")
+
+
+@_once
+def crew() -> "Crew":
+    """Return what every drain works with."""
     from shared.delivery.crew import Crew
 
     return Crew(
@@ -350,7 +375,7 @@ def crew() -> "Crew":
         tenants=tenants(),
         events=events(),
         door=door(),
-        readers=ThreadPoolExecutor(READERS, thread_name_prefix="reader"),
+        readers=readers(),
         clock=now,
         instance=instance(),
     )
@@ -405,7 +430,11 @@ def register() -> "Register":
     from shared.accounts.registry import Register
 
     return Register(
-        accounts=accounts(), customers=customers(), agenda=agenda(), refresh_tokens=vault
+        accounts=accounts(),
+        customers=customers(),
+        agenda=agenda(),
+        refresh_tokens=vault,
+        readers=readers(),
     )
 
 

@@ -10,8 +10,8 @@ from bench.result import Goal, Options, Result, Row, Sample, Table
 PICTURE = Path(__file__).with_name("answers.svg")
 NOTE = """A discrete-event model of instances, leases, wake-ups and limits
 (`bench/capacity/service.py`); every request to a store, every poll of the queue and every message
-is an event of its own. Limits are Microsoft's; costs are
-defaults, not this report's figures, and what is assumed is named:
+is an event of its own. Limits are Microsoft's; costs are those that the sections accept and
+delivery measured last (`bench/capacity/costs.json`); what is assumed is named:
 `bench/capacity/parameters.py`, `--set NAME=VALUE` changes any of it. The month of a
 million mailboxes is its busiest minutes, message by message, times its messages."""
 

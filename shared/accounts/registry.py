@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable
+from concurrent.futures import Executor
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -81,11 +82,13 @@ class Register:
         customers: Customers,
         agenda: Agenda,
         refresh_tokens: Callable[[], RefreshTokens],
+        readers: Executor,
     ) -> None:
         self._accounts = accounts
         self._customers = customers
         self._agenda = agenda
         self._refresh_tokens = refresh_tokens
+        self._readers = readers
 
     def draft(self, customer: str, body: object, now: datetime) -> Account:
         """Return the account that *body* asks for, not yet kept anywhere.
@@ -130,7 +133,7 @@ class Register:
     def page(self, customer: str, *, after: str, limit: int) -> tuple[list[Account], str | None]:
         """Return up to *limit* accounts that come after the id *after*, and where to go on."""
         ids = self._customers.accounts(customer, after=after, limit=limit + 1)
-        found = (self._accounts.get(one) for one in ids[:limit])
+        found = self._readers.map(self._accounts.get, ids[:limit])
         accounts = [one for one in found if one and one.customer == customer]
         return accounts, ids[limit - 1] if len(ids) > limit else None
 

@@ -69,6 +69,7 @@ class AccessTokens:
         self._endpoint = endpoint
         self._clock = clock
         self._held: dict[str, _Held] = {}
+        self._sweep_at = clock()
         self._turns = _Turns()
 
     def get(self, account: Account, *, fresh: bool = False) -> Secret:
@@ -112,7 +113,14 @@ class AccessTokens:
         return tokens.access_token
 
     def _drop_ended(self, now: datetime) -> None:
-        """Let go of what is past its end, so that memory follows use and not history."""
+        """Let go of what is past its end, so that memory follows use and not history.
+
+        Once in some minutes: to look through all of them for each one that is fetched would cost
+        more than the fetching.
+        """
+        if now < self._sweep_at:
+            return
+        self._sweep_at = now + EARLY
         for account_id, held in list(self._held.items()):
             if held.expires_at <= now:
                 self._held.pop(account_id, None)
