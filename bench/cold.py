@@ -35,9 +35,8 @@ KINDS = {
 }
 STEPS = (
     "host: process started until it listens",
-    "accepted and stored, until the first call for a token",
-    "access token: identity, vault, Entra",
-    "SMTP: connect, STARTTLS, AUTH",
+    "accepted and stored, until token and connection are begun",
+    "both, until AUTH: identity, vault, Entra; connect, STARTTLS",
     "SMTP: envelope and content",
     "written back and answered",
 )
@@ -152,7 +151,8 @@ def _start(told: Mapping[str, str], standins: Stack, username: str) -> Start:
     session = next(each for each in mail.counted["moments"] if each["connected"] > moments[2])
     asked = [*standins.key_vault.asked, *standins.entra.asked, *standins.identity.asked]
     tokens = sorted(each.at for each in asked if each.at > moments[2])
-    inner = [tokens[0], session["connected"], session["authenticated"], session["received"]]
+    begun = min(tokens[0], session["connected"])
+    inner = [begun, session["authenticated"], session["received"]]
     points = [*moments[:2], moments[2], *inner, moments[3]]
     steps = [later - earlier for earlier, later in itertools.pairwise(points)]
     del steps[1]  # our own pause between the start and the request

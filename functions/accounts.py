@@ -24,7 +24,6 @@ blueprint = func.Blueprint()
 SCOPE = "mail.accounts"
 
 
-@blueprint.function_name("create_account")
 @blueprint.route(route="accounts", methods=["POST"], auth_level=func.AuthLevel.ANONYMOUS)
 @endpoint
 def create_account(req: func.HttpRequest) -> func.HttpResponse:
@@ -40,7 +39,6 @@ def create_account(req: func.HttpRequest) -> func.HttpResponse:
     return json_response({**view, **connect}, status=201, headers={"Location": location})
 
 
-@blueprint.function_name("list_accounts")
 @blueprint.route(route="accounts", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
 @endpoint
 def list_accounts(req: func.HttpRequest) -> func.HttpResponse:
@@ -52,7 +50,6 @@ def list_accounts(req: func.HttpRequest) -> func.HttpResponse:
     return json_response({"items": items, "next": following})
 
 
-@blueprint.function_name("read_account")
 @blueprint.route(
     route="accounts/{account_id}", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS
 )
@@ -63,7 +60,6 @@ def read_account(req: func.HttpRequest) -> func.HttpResponse:
     return json_response(_view(account, req))
 
 
-@blueprint.function_name("change_account")
 @blueprint.route(
     route="accounts/{account_id}", methods=["PATCH"], auth_level=func.AuthLevel.ANONYMOUS
 )
@@ -79,7 +75,6 @@ def change_account(req: func.HttpRequest) -> func.HttpResponse:
     return json_response({**_view(account, req), **connect})
 
 
-@blueprint.function_name("delete_account")
 @blueprint.route(
     route="accounts/{account_id}", methods=["DELETE"], auth_level=func.AuthLevel.ANONYMOUS
 )
@@ -91,7 +86,6 @@ def delete_account(req: func.HttpRequest) -> func.HttpResponse:
     return func.HttpResponse(status_code=204)
 
 
-@blueprint.function_name("connect_account")
 @blueprint.route(
     route="accounts/{account_id}/connect", methods=["POST"], auth_level=func.AuthLevel.ANONYMOUS
 )
@@ -106,7 +100,6 @@ def connect_account(req: func.HttpRequest) -> func.HttpResponse:
     )
 
 
-@blueprint.function_name("verify_account")
 @blueprint.route(
     route="accounts/{account_id}/verify", methods=["POST"], auth_level=func.AuthLevel.ANONYMOUS
 )

@@ -16,7 +16,6 @@ LATER = timedelta(seconds=30)
 _log = logging.getLogger(__name__)
 
 
-@blueprint.function_name("deliver")
 @blueprint.queue_trigger(arg_name="wakeup", queue_name="wakeups", connection=STORAGE)
 def deliver(wakeup: func.QueueMessage) -> None:
     """Drain the mailbox that the wake-up names.

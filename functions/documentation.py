@@ -8,7 +8,6 @@ from shared import wiring
 blueprint = func.Blueprint()
 
 
-@blueprint.function_name("openapi")
 @blueprint.route(route="openapi.json", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
 @endpoint
 def openapi(req: func.HttpRequest) -> func.HttpResponse:  # noqa: ARG001 - the trigger's signature
@@ -16,7 +15,6 @@ def openapi(req: func.HttpRequest) -> func.HttpResponse:  # noqa: ARG001 - the t
     return json_response(wiring.openapi_document())
 
 
-@blueprint.function_name("docs")
 @blueprint.route(route="docs", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
 @endpoint
 def docs(req: func.HttpRequest) -> func.HttpResponse:  # noqa: ARG001 - the trigger's signature
@@ -24,7 +22,6 @@ def docs(req: func.HttpRequest) -> func.HttpResponse:  # noqa: ARG001 - the trig
     return page_response(wiring.reference_page())
 
 
-@blueprint.function_name("problem")
 @blueprint.route(route="problems/{code}", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
 @endpoint
 def problem(req: func.HttpRequest) -> func.HttpResponse:

@@ -23,7 +23,6 @@ ALLOWED = {
 
 
 # The name sorts last, since the platform may consult routes of equal rank in order of name.
-@blueprint.function_name("without_route")
 @blueprint.route(
     route="{*path}",
     methods=["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"],

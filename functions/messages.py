@@ -37,7 +37,6 @@ SCOPE = "mail.send"
 TEST_SECONDS = 20
 
 
-@blueprint.function_name("send_message")
 @blueprint.route(
     route="accounts/{account_id}/messages", methods=["POST"], auth_level=func.AuthLevel.ANONYMOUS
 )
@@ -54,7 +53,6 @@ def send_message(req: func.HttpRequest) -> func.HttpResponse:
     return _answer(req, watched[0], accepted, wait)
 
 
-@blueprint.function_name("test_account")
 @blueprint.route(
     route="accounts/{account_id}/test", methods=["POST"], auth_level=func.AuthLevel.ANONYMOUS
 )
@@ -77,7 +75,6 @@ def test_account(req: func.HttpRequest) -> func.HttpResponse:
     return _answer(req, watched[0], accepted, TEST_SECONDS)
 
 
-@blueprint.function_name("list_messages")
 @blueprint.route(
     route="accounts/{account_id}/messages", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS
 )
@@ -93,7 +90,6 @@ def list_messages(req: func.HttpRequest) -> func.HttpResponse:
     return json_response({"items": items, "next": following})
 
 
-@blueprint.function_name("read_message")
 @blueprint.route(
     route="accounts/{account_id}/messages/{message_id}",
     methods=["GET"],
@@ -109,7 +105,6 @@ def read_message(req: func.HttpRequest) -> func.HttpResponse:
     return json_response(_view(record, account, req, _rest(account, [record])))
 
 
-@blueprint.function_name("cancel_message")
 @blueprint.route(
     route="accounts/{account_id}/messages/{message_id}/cancel",
     methods=["POST"],
@@ -125,7 +120,6 @@ def cancel_message(req: func.HttpRequest) -> func.HttpResponse:
     return _settle(req, account, settle.cancel, wakes=False)
 
 
-@blueprint.function_name("retry_message")
 @blueprint.route(
     route="accounts/{account_id}/messages/{message_id}/retry",
     methods=["POST"],
@@ -141,7 +135,6 @@ def retry_message(req: func.HttpRequest) -> func.HttpResponse:
     return _settle(req, account, settle.retry_at(wiring.now()), wakes=True)
 
 
-@blueprint.function_name("resolve_message")
 @blueprint.route(
     route="accounts/{account_id}/messages/{message_id}/resolve",
     methods=["POST"],

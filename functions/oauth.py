@@ -15,31 +15,27 @@ if TYPE_CHECKING:
 blueprint = func.Blueprint()
 
 
-@blueprint.function_name("oauth_start")
 @blueprint.route(route="oauth/start", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
-def start(req: func.HttpRequest) -> func.HttpResponse:
+def oauth_start(req: func.HttpRequest) -> func.HttpResponse:
     """Open a connect link: the question who asks, or the way to Microsoft."""
     return page_response(wiring.browser().start(_visit(req), datetime.now(UTC)))
 
 
-@blueprint.function_name("oauth_callback")
 @blueprint.route(route="oauth/callback", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
-def callback(req: func.HttpRequest) -> func.HttpResponse:
+def oauth_callback(req: func.HttpRequest) -> func.HttpResponse:
     """Receive the browser back from Microsoft (RFC 6749 section 4.1.2)."""
     return page_response(wiring.browser().callback(_visit(req), datetime.now(UTC)))
 
 
-@blueprint.function_name("oauth_admin")
 @blueprint.route(route="oauth/admin", methods=["GET", "POST"], auth_level=func.AuthLevel.ANONYMOUS)
-def admin(req: func.HttpRequest) -> func.HttpResponse:
+def oauth_admin(req: func.HttpRequest) -> func.HttpResponse:
     """Show an IT admin what is missing; a POST checks again."""
     check = req.method == "POST"
     return page_response(wiring.browser().admin(_visit(req), datetime.now(UTC), check=check))
 
 
-@blueprint.function_name("oauth_asset")
 @blueprint.route(route="oauth/assets/{name}", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
-def asset(req: func.HttpRequest) -> func.HttpResponse:
+def oauth_asset(req: func.HttpRequest) -> func.HttpResponse:
     """Return a stylesheet, script or picture of the pages."""
     return page_response(wiring.browser().asset(req.route_params["name"], _visit(req)))
 

@@ -11,7 +11,6 @@ blueprint = func.Blueprint()
 _log = logging.getLogger(__name__)
 
 
-@blueprint.function_name("upkeep")
 @blueprint.timer_trigger(arg_name="timer", schedule="0 */5 * * * *")
 def upkeep(timer: func.TimerRequest) -> None:
     """Do what the agenda says is due."""
@@ -20,7 +19,6 @@ def upkeep(timer: func.TimerRequest) -> None:
     _log.info("event=upkeep late=%s %s", timer.past_due, counts)
 
 
-@blueprint.function_name("rotate_sealing_key")
 @blueprint.timer_trigger(arg_name="timer", schedule="0 20 3 * * *")
 def rotate_sealing_key(timer: func.TimerRequest) -> None:
     """Give tickets and cookies a new key when the newest one is a month old."""
