@@ -28,8 +28,10 @@ were measured elsewhere, on a 2-core machine with Redis beside it; they are quot
 `the store alone` is Azurite asked for the same read, transaction and queue message by 16 threads
 through the same clients, with nothing else done: what no caller of it can exceed here. The SDK
 clients are most of the CPU of a read, a transaction and a wake-up; they are kept because signing,
-batches and retries are Microsoft's to keep right. The functions that deliver are switched off, so
-that only accepting is measured."""
+batches and retries are Microsoft's to keep right. Of a transaction of six rows azure-core spends
+two fifths on three pools of threads that it makes and ends for every batch: with the same work
+done in place, 7.4 ms of processor became 4.5. The functions that deliver are switched off, so that
+only accepting is measured."""
 
 
 @dataclass(frozen=True, slots=True)
