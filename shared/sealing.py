@@ -146,9 +146,9 @@ class Seal:
         those that it does not know either, once a second at most.
         """
         with self._reading:
-            if self._clock() - self._read_at >= _KEPT:
-                self._hold(self._ask())
-            if version not in self._live and self._clock() - self._in_vain_at >= _PATIENCE:
+            is_old = self._clock() - self._read_at >= _KEPT
+            may_ask = self._clock() - self._in_vain_at >= _PATIENCE
+            if is_old or (version not in self._live and may_ask):
                 self._hold(self._ask())
                 if version not in self._live:
                     self._in_vain_at = self._clock()

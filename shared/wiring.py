@@ -127,6 +127,13 @@ def _managed_identity(client_id: str) -> "TokenCredential":
     return ManagedIdentityCredential(client_id=client_id)
 
 
+def _threads(count: int, name: str) -> "Executor":
+    """Return up to *count* threads, started as they are needed and called *name* in a dump."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    return ThreadPoolExecutor(count, thread_name_prefix=name)
+
+
 def _transport() -> "RequestsTransport":
     """Return a way to the wire that keeps a connection for every thread that may ask at once.
 
@@ -148,22 +155,18 @@ def _storage_options() -> dict[str, Any]:
         "connection_timeout": CONNECT_SECONDS,
         "read_timeout": READ_SECONDS,
         "retry_total": 4,
-        "retry_backoff_factor": 0.3,
-        "retry_backoff_max": 4,
-        "logging_enable": False,
     }
+
+
+def _table_options() -> dict[str, Any]:
+    """Return that, with the pauses between tries in the words of the table client."""
+    pauses = {"retry_backoff_factor": 0.3, "retry_backoff_max": 4}
+    return {**_storage_options(), **pauses, "logging_enable": False}
 
 
 def _blob_and_queue_options() -> dict[str, Any]:
-    """Return the same patience in the words of the other two clients."""
-    return {
-        "transport": _transport(),
-        "connection_timeout": CONNECT_SECONDS,
-        "read_timeout": READ_SECONDS,
-        "retry_total": 4,
-        "initial_backoff": 1,
-        "increment_base": 2,
-    }
+    """Return that, with the pauses between tries in the words of the other two clients."""
+    return {**_storage_options(), "initial_backoff": 1, "increment_base": 2}
 
 
 @_once
@@ -175,11 +178,9 @@ def _table(name: str) -> "Table":
     storage = config().storage
     if storage.connection_string:
         text = storage.connection_string.reveal()
-        return Table(
-            TableClient.from_connection_string(text, table_name=name, **_storage_options())
-        )
+        return Table(TableClient.from_connection_string(text, table_name=name, **_table_options()))
     credential = _managed_identity(storage.client_id)
-    return Table(TableClient(storage.table_url, name, credential=credential, **_storage_options()))
+    return Table(TableClient(storage.table_url, name, credential=credential, **_table_options()))
 
 
 @_once
@@ -317,8 +318,6 @@ def server() -> "Server":
 @_once
 def door() -> "Door":
     """Return the way to a mailbox's authenticated session."""
-    from concurrent.futures import ThreadPoolExecutor
-
     from shared.delivery.door import Door
     from shared.delivery.sessions import Sessions
 
@@ -326,7 +325,7 @@ def door() -> "Door":
         tokens=access_tokens,
         server=server,
         sessions=Sessions(),
-        threads=ThreadPoolExecutor(WAITERS, thread_name_prefix="token"),
+        threads=_threads(WAITERS, "token"),
     )
 
 
@@ -349,17 +348,13 @@ def events() -> "Events":
 @_once
 def background() -> "Executor":
     """Return threads for what a request or a drain does not have to wait for."""
-    from concurrent.futures import ThreadPoolExecutor
-
-    return ThreadPoolExecutor(WAITERS, thread_name_prefix="background")
+    return _threads(WAITERS, "background")
 
 
 @_once
 def readers() -> "Executor":
     """Return threads for what is only read; nothing that they do waits for another of them."""
-    from concurrent.futures import ThreadPoolExecutor
-
-    return ThreadPoolExecutor(READERS, thread_name_prefix="reader")
+    return _threads(READERS, "reader")
 
 
 @_once

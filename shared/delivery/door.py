@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable
-from concurrent.futures import Executor, wait
+from concurrent.futures import Executor
 from dataclasses import replace
 from datetime import timedelta
 from typing import Protocol
@@ -81,19 +81,16 @@ class Door:
         try:
             if not self._tokens_come:
                 token.result()
-            session = self._server().open(user, token.result)
+            return self._server().open(user, token.result)
         except TokenError as error:
-            self._tokens_come = False
             return self._token_failure(error)
         except ServiceError as error:
-            self._tokens_come = False
             return Failure(phase=TOKEN, guidance=for_code(error.code), values=error.values)
         except SubmissionError as error:
             return self.failure(error)
         finally:
-            wait([token])  # nothing of this goes on behind the lease's back
-        self._tokens_come = True
-        return session
+            # This waits for it: nothing of an attempt goes on behind the lease's back.
+            self._tokens_come = token.exception() is None
 
     def _token_failure(self, error: TokenError) -> Failure:
         guidance = explain_token_error(error)
